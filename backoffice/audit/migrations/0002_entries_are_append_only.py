@@ -1,0 +1,8 @@
+from django.db import migrations
+
+from backoffice.core.sql import append_only
+
+
+class Migration(migrations.Migration):
+    dependencies = [("audit", "0001_initial"), ("core", "0002_status_events_are_append_only")]
+    operations = [append_only("audit_entry")]

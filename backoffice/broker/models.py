@@ -1,0 +1,145 @@
+"""MasterAccount, AccessToken, BrokerageSession, Gate, FamilyHealth."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from backoffice.core.fields import EncryptedTextField
+
+
+class Environment(models.TextChoices):
+    PRODUCTION = "production", "Production"
+    QA = "qa", "IBKR test system"
+    SANDBOX = "sandbox", "Sandbox"
+
+
+class Kind(models.TextChoices):
+    """What kind of master it is (account-management.md section 5)."""
+
+    FA = "FA", "Advisor"
+    FD = "FD", "Fully disclosed broker"
+    OWD = "OWD", "One-way disclosed broker"
+    NONQI = "NonQI", "Non-disclosed broker"
+    QI = "QI", "Qualified intermediary"
+
+
+class MasterAccount(models.Model):
+    """A connection: an IBKR master account with its environment and credentials. The private key stays in its file."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.CharField(max_length=20)
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    environment = models.CharField(max_length=12, choices=Environment.choices)
+    base_url = models.URLField()
+    client_id = models.CharField(max_length=80)
+    key_id = models.CharField(max_length=80)
+    private_key_path = models.CharField(max_length=400)
+    username = models.CharField(max_length=64, blank=True)  # the trading username; empty where nobody trades
+    base_currency = models.CharField(max_length=3, default="USD")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "account"], name="one_connection_per_master")]
+
+    def __str__(self) -> str:
+        return self.account
+
+
+class AccessToken(models.Model):
+    """The cached OAuth token of one connection and scope set; refreshed under a row lock, so one process asks."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    master = models.ForeignKey(MasterAccount, on_delete=models.CASCADE, related_name="tokens")
+    scopes = models.CharField(max_length=400)
+    token = EncryptedTextField(null=True)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["master", "scopes"], name="one_token_per_scope_set")]
+
+
+class SessionState(models.TextChoices):
+    DOWN = "down", "Down"
+    STARTING = "starting", "Starting"
+    LIVE = "live", "Live"
+    COMPETING = "competing", "Taken by another login"
+
+
+class BrokerageSession(models.Model):
+    """IBKR's brokerage session of one username, and the lease of the keeper that owns it.
+
+    `fence` grows with each change of owner, so a keeper that slept cannot write over its successor.
+    `serial` grows with each new session at IBKR: whatever was learned in an older one is not continuous with it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    master = models.OneToOneField(MasterAccount, on_delete=models.CASCADE, related_name="session")
+    state = models.CharField(max_length=12, choices=SessionState.choices, default=SessionState.DOWN)
+    detail = models.CharField(max_length=300, blank=True)
+    bearer = EncryptedTextField(null=True)
+    owner = models.CharField(max_length=120, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    fence = models.BigIntegerField(default=0)
+    serial = models.BigIntegerField(default=0)
+    changed_at = models.DateTimeField(null=True)
+    last_tickle_at = models.DateTimeField(null=True)
+
+    @property
+    def is_live(self) -> bool:
+        return self.state == SessionState.LIVE
+
+
+class GateQuerySet(models.QuerySet["Gate"]):
+    def closed_for(self, *, master: MasterAccount, lane: str) -> "GateQuerySet":
+        """Return the closed gates that stand before a send of this connection in this lane."""
+        return self.filter(is_open=False).filter(
+            models.Q(scope=Gate.Scope.GLOBAL)
+            | models.Q(scope=Gate.Scope.MASTER, key=str(master.pk))
+            | models.Q(scope=Gate.Scope.LANE, key=lane)
+        )
+
+
+class Gate(models.Model):
+    """An open or closed permission to send. No row means open; closing takes one person and a reason."""
+
+    class Scope(models.TextChoices):
+        GLOBAL = "global", "Everything"
+        MASTER = "master", "One connection"
+        LANE = "lane", "One lane"
+
+    scope = models.CharField(max_length=10, choices=Scope.choices)
+    key = models.CharField(max_length=40, blank=True)
+    is_open = models.BooleanField()
+    reason = models.CharField(max_length=300)
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager["Gate"]] = GateQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "key"], name="one_gate_per_scope")]
+
+    def __str__(self) -> str:
+        return f"{self.get_scope_display()} {self.key}".strip()
+
+
+class FamilyHealth(models.Model):
+    """How one family of IBKR's API answered this connection lately; written by workers after each call."""
+
+    master = models.ForeignKey(MasterAccount, on_delete=models.CASCADE, related_name="health")
+    family = models.CharField(max_length=20)
+    last_success_at = models.DateTimeField(null=True)
+    last_failure_at = models.DateTimeField(null=True)
+    last_failure = models.CharField(max_length=300, blank=True)
+    last_milliseconds = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["master", "family"], name="one_health_row_per_family")]
+
+    @property
+    def is_well(self) -> bool:
+        if self.last_failure_at is None:
+            return self.last_success_at is not None
+        return self.last_success_at is not None and self.last_success_at > self.last_failure_at

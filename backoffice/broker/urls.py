@@ -1,0 +1,9 @@
+from django.urls import path
+
+from backoffice.broker import views
+
+app_name = "broker"
+urlpatterns = [
+    path("", views.connection_list, name="connection_list"),
+    path("gates/", views.gate_set, name="gate_set"),
+]

@@ -1,0 +1,284 @@
+"""Submission, Approval, Release, Attempt, Observation, BrokerObject, Inquiry, Heartbeat."""
+
+import hashlib
+import json
+import uuid
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.conf import settings
+from django.db import models
+
+from backoffice.broker.models import MasterAccount
+from backoffice.core.fields import EncryptedTextField
+from backoffice.core.lifecycle import Lifecycle
+
+
+class State(models.TextChoices):
+    PROPOSED = "proposed", "Awaiting approval"
+    READY = "ready", "Waiting to be sent"
+    CLAIMED = "claimed", "About to be sent"
+    SENDING = "sending", "Being sent"
+    QUESTION = "question", "IBKR asks"
+    REPLYING = "replying", "Answer on its way"
+    ACKED = "acked", "Taken by IBKR"
+    REJECTED = "rejected", "Refused by IBKR"
+    UNKNOWN = "unknown", "Outcome unknown"
+    ABSENT = "absent", "Proven absent at IBKR"
+    VOID = "void", "Withdrawn"
+
+
+LIFECYCLE = Lifecycle(
+    {
+        State.PROPOSED: {State.READY, State.VOID},
+        State.READY: {State.CLAIMED, State.VOID},
+        State.CLAIMED: {State.READY, State.REPLYING, State.SENDING},
+        State.SENDING: {State.ACKED, State.REJECTED, State.QUESTION, State.READY, State.REPLYING, State.UNKNOWN},
+        State.QUESTION: {State.REPLYING, State.UNKNOWN},
+        State.REPLYING: {State.CLAIMED},
+        State.UNKNOWN: {State.ACKED, State.REJECTED, State.ABSENT},
+        State.ABSENT: {State.READY, State.VOID, State.ACKED},
+    },
+    column="state",
+)  # ACKED, REJECTED and VOID have no way out
+
+
+class Phase(models.TextChoices):
+    """Which message of the conversation is next: the submission itself, or the answer to IBKR's question."""
+
+    SEND = "send", "Send"
+    REPLY = "reply", "Reply"
+
+
+class SubmissionQuerySet(models.QuerySet["Submission"]):
+    def for_subject(self, subject: models.Model) -> "SubmissionQuerySet":
+        return self.filter(subject_model=subject._meta.label_lower, subject_id=str(subject.pk))
+
+    def in_conversation(self) -> "SubmissionQuerySet":
+        """Those that hold their session's lane: another order now would void IBKR's question (trading.md 8.3)."""
+        return self.filter(state__in=[State.CLAIMED, State.SENDING, State.QUESTION, State.REPLYING])
+
+    def needing_a_person(self) -> "SubmissionQuerySet":
+        return self.filter(state__in=[State.UNKNOWN, State.ABSENT])
+
+
+class Submission(models.Model):
+    """One intended effect at IBKR, with its exact payload and the key it keeps for life.
+
+    Frozen from its first commit: operation, subject, payload hash, key, maker (a trigger refuses changes).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    operation = models.CharField(max_length=60)  # the task that sends it, e.g. "funding.send_transfer"
+    look = models.CharField(max_length=60)  # the task that looks for it at IBKR
+    reply = models.CharField(max_length=60, blank=True)  # the task that sends an answer to IBKR's question
+    subject_model = models.CharField(max_length=80)
+    subject_id = models.CharField(max_length=40)
+    summary = models.CharField(max_length=200)
+    payload_text = EncryptedTextField()
+    payload_sha256 = models.CharField(max_length=64)
+    key_space = models.CharField(max_length=30)  # "externalId", "cOID", "clientInstructionId", ...
+    key = models.CharField(max_length=64)
+    master = models.ForeignKey(MasterAccount, on_delete=models.PROTECT, related_name="submissions")
+    lane = models.CharField(max_length=20)
+    maker = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="made")
+    approvals_needed = models.PositiveSmallIntegerField(default=0)
+    state = models.CharField(max_length=12, choices=State.choices)
+    phase = models.CharField(max_length=8, choices=Phase.choices, default=Phase.SEND)
+    due_at = models.DateTimeField()
+    fence = models.BigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    unsent_tries = models.PositiveSmallIntegerField(default=0)
+    reference = models.CharField(max_length=80, blank=True)  # IBKR's own id once known
+    reason = models.TextField(blank=True)  # IBKR's words of refusal, or ours for a doubt
+    looks = models.PositiveSmallIntegerField(default=0)
+    next_look_at = models.DateTimeField(null=True)
+    unknown_since = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[Any] = SubmissionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key_space", "key"], name="one_submission_per_key"),
+            models.CheckConstraint(condition=models.Q(state__in=State.values), name="submission_state_known"),
+        ]
+        indexes = [
+            models.Index(fields=["subject_model", "subject_id"], name="submission_subject"),
+            models.Index(
+                fields=["state", "due_at"],
+                name="submission_unsettled",
+                condition=~models.Q(state__in=["acked", "rejected", "void"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.key}"
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The payload as approved; amounts are Decimal."""
+        content: dict[str, Any] = json.loads(self.payload_text, parse_float=Decimal)
+        return content
+
+    @property
+    def payload_is_intact(self) -> bool:
+        return hashlib.sha256(self.payload_text.encode()).hexdigest() == self.payload_sha256
+
+    @property
+    def subject(self) -> Any:
+        """The row this effect is about; read by name, because the journal knows no app."""
+        return apps.get_model(self.subject_model)._default_manager.get(pk=self.subject_id)
+
+    @property
+    def is_final(self) -> bool:
+        return LIFECYCLE.is_final(self.state)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        return self.state in {State.UNKNOWN, State.ABSENT}
+
+
+class Approval(models.Model):
+    """A second person's yes to one exact payload. Append-only; a trigger holds hash and person."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="approvals")
+    approver = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    payload_sha256 = models.CharField(max_length=64)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["submission", "approver"], name="one_approval_per_person")]
+
+
+class Release(models.Model):
+    """One of the two people who allow a proven-absent submission to be sent again under its own key. Append-only."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="releases")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    evidence = models.TextField()
+    for_attempt = (
+        models.PositiveSmallIntegerField()
+    )  # the attempt that came to nothing; a later doubt needs new releases
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["submission", "person", "for_attempt"], name="one_release_per_person")
+        ]
+
+
+class AttemptOutcome(models.TextChoices):
+    NOT_SENT = "not_sent", "No byte left"
+    ACK = "ack", "Taken"
+    REJECT = "reject", "Refused"
+    QUESTION = "question", "Question"
+    AMBIGUOUS = "ambiguous", "Not known"
+
+
+class Attempt(models.Model):
+    """One sending. Opened and committed before the first byte, closed once; a trigger refuses a second close."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    phase = models.CharField(max_length=8, choices=Phase.choices)
+    fence = models.BigIntegerField()
+    request_sha256 = models.CharField(max_length=64)
+    session_serial = models.BigIntegerField(null=True)
+    host = models.CharField(max_length=120)
+    pid = models.PositiveIntegerField()
+    process_started = models.CharField(max_length=40)
+    prepared_at = models.DateTimeField()
+    deadline = models.DateTimeField()
+    outcome = models.CharField(max_length=12, choices=AttemptOutcome.choices, null=True)
+    detail = models.TextField(blank=True)
+    answer = models.JSONField(null=True)  # IBKR's answer, redacted by field name
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["submission", "number"], name="attempts_are_numbered"),
+            models.UniqueConstraint(
+                fields=["submission"], name="one_attempt_in_flight", condition=models.Q(outcome__isnull=True)
+            ),
+        ]
+
+
+class Finding(models.TextChoices):
+    FOUND = "found", "Found at IBKR"
+    CLEAN = "clean", "Not there, and the look was sound"
+    INCONCLUSIVE = "inconclusive", "The look proves nothing"
+    MISMATCH = "mismatch", "Found, but not what was sent"
+
+
+class Observation(models.Model):
+    """What one look at IBKR, or an answer that came late, showed about a submission. Append-only."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="observations")
+    finding = models.CharField(max_length=12, choices=Finding.choices)
+    source = models.CharField(max_length=80)
+    detail = models.TextField(blank=True)
+    session_serial = models.BigIntegerField(null=True)
+    data = models.JSONField(default=dict)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["at", "id"]
+
+
+class BrokerObject(models.Model):
+    """Something that exists at IBKR; without a submission it is an orphan."""
+
+    kind = models.CharField(max_length=20)
+    broker_id = models.CharField(max_length=60)
+    submission = models.ForeignKey(Submission, null=True, on_delete=models.PROTECT, related_name="broker_objects")
+    first_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "broker_id"], name="one_row_per_broker_object")]
+
+
+class InquiryState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    TAKEN = "taken", "Being asked"
+    ANSWERED = "answered", "Answered"
+    FAILED = "failed", "Failed"
+
+
+class Inquiry(models.Model):
+    """A read from IBKR that a person waits for. The page polls this row; a worker answers it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=60)  # the task that answers it, e.g. "trading.answer_quote"
+    params = models.JSONField()
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=InquiryState.choices, default=InquiryState.WAITING)
+    answer_text = EncryptedTextField(null=True)
+    message = models.TextField(blank=True)  # why it failed, in plain words
+    asked_at = models.DateTimeField()
+    taken_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "inquiries"
+        indexes = [
+            models.Index(fields=["asked_at"], name="inquiry_open", condition=models.Q(state__in=["waiting", "taken"]))
+        ]
+
+    @property
+    def answer(self) -> Any:
+        return None if self.answer_text is None else json.loads(self.answer_text, parse_float=Decimal)
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in {InquiryState.ANSWERED, InquiryState.FAILED}
+
+
+class Heartbeat(models.Model):
+    """The last sign of life of beat and of each lane's workers."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()

@@ -1,0 +1,314 @@
+"""What dispatch modules call: claim, attempt, settle, and the looks that resolve an UNKNOWN. Workers only.
+
+The order of steps is reliability.md C.4; the rules of absence are C.5.
+"""
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from backoffice.broker.models import BrokerageSession, Gate
+from backoffice.core import clock
+from backoffice.core.errors import Conflict
+from backoffice.ibkr import errors as ibkr
+from backoffice.journal import processes
+from backoffice.journal.models import (
+    LIFECYCLE,
+    Attempt,
+    AttemptOutcome,
+    BrokerObject,
+    Finding,
+    Observation,
+    Phase,
+    State,
+    Submission,
+)
+from backoffice.journal.outcomes import Absent, Accepted, Asked, Found, Look, NotSent, Outcome, Refused, Unknown
+
+MAX_UNSENT_TRIES = 5
+CLEAN_LOOKS_NEEDED = 3
+# The transport's own total limit for a write (150 s for registration); past it the sending process has given up.
+SEND_SECONDS = 160
+
+
+def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
+    """Take a submission for sending, under a lease. None when there is nothing to do: it is settled, taken, not due, a
+    gate is closed, or another conversation holds its session.
+
+    Raises Conflict when the stored payload does not match its approved hash; nothing is sent then.
+    """
+    waiting = State.READY if phase == Phase.SEND else State.REPLYING
+    now = clock.now()
+    with transaction.atomic():
+        row: Submission | None = (
+            Submission.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("master")
+            .filter(pk=submission_pk, state=waiting, due_at__lte=now)
+            .first()
+        )
+        if row is None or Gate.objects.closed_for(master=row.master, lane=row.lane).exists():  # type: ignore[attr-defined]
+            return None
+        if row.lane == "trading" and phase == Phase.SEND and _lane_is_taken(row):
+            return None
+        if not row.payload_is_intact:
+            raise Conflict(f"submission {row.pk}: the payload is not the one that was approved")
+        if (
+            row.approvals.filter(payload_sha256=row.payload_sha256).exclude(approver=row.maker).count()
+            < row.approvals_needed
+        ):
+            raise Conflict(f"submission {row.pk}: the approvals it needs are not there")
+        LIFECYCLE.move(
+            row,
+            to=State.CLAIMED,
+            because="claimed by a worker",
+            fence=row.fence + 1,
+            phase=phase,
+            lease_until=now + timedelta(seconds=_lease_seconds(row)),
+        )
+    return row
+
+
+def _lane_is_taken(row: Submission) -> bool:
+    # Lock the session row first: two workers must not both find the lane free.
+    list(BrokerageSession.objects.select_for_update().filter(master=row.master))
+    return bool(
+        Submission.objects.in_conversation().filter(master=row.master, lane="trading").exclude(pk=row.pk).exists()
+    )
+
+
+def _lease_seconds(row: Submission) -> int:
+    # Registration may take two minutes to answer (account-management.md section 1); a lease must outlive the call.
+    configured = int(settings.JOURNAL_LEASE_SECONDS)
+    return max(configured, 180) if row.lane == "accounts" and configured >= 60 else configured
+
+
+def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Asked]) -> Outcome:
+    """Send once. Marks SENDING and commits before `call` may write a byte, then names what came of it.
+
+    Any error that is not a proof of "nothing left" or a recognised refusal is Unknown.
+    """
+    started = time.monotonic()
+    with transaction.atomic(durable=True):
+        LIFECYCLE.move(submission, to=State.SENDING, because="sending")
+        now = clock.now()
+        number = (submission.attempts.aggregate(last=Max("number"))["last"] or 0) + 1
+        record = Attempt.objects.create(
+            submission=submission,
+            number=number,
+            phase=submission.phase,
+            fence=submission.fence,
+            request_sha256=hashlib.sha256(submission.payload_text.encode()).hexdigest(),
+            session_serial=session_serial(submission),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            process_started=processes.started(os.getpid()),
+            prepared_at=now,
+            deadline=now + timedelta(seconds=SEND_SECONDS),
+        )
+    if time.monotonic() - started > _lease_seconds(submission):
+        # The process slept here past its lease; its successor owns the submission now.
+        outcome: Outcome = NotSent("the worker woke up too late to send")
+    else:
+        try:
+            outcome = call()
+        except ibkr.NotSent as error:
+            outcome = NotSent(str(error))
+        except ibkr.Rejected as error:
+            outcome = Refused(error.reason)
+        except ibkr.IbkrError as error:
+            outcome = Unknown(str(error))
+        except BaseException:
+            # Also SystemExit and time limits: the bytes may be gone, so say so before the error travels on.
+            _close(record, Unknown("the worker stopped while sending"))
+            raise
+    _close(record, outcome)
+    return outcome
+
+
+_OUTCOME_NAMES: dict[type, AttemptOutcome] = {
+    Accepted: AttemptOutcome.ACK,
+    Refused: AttemptOutcome.REJECT,
+    Asked: AttemptOutcome.QUESTION,
+    NotSent: AttemptOutcome.NOT_SENT,
+    Unknown: AttemptOutcome.AMBIGUOUS,
+}
+
+
+def _close(record: Attempt, outcome: Outcome) -> None:
+    detail = getattr(outcome, "detail", "") or getattr(outcome, "reason", "") or getattr(outcome, "reference", "")
+    Attempt.objects.filter(pk=record.pk, outcome__isnull=True).update(
+        outcome=_OUTCOME_NAMES[type(outcome)],
+        detail=str(detail),
+        answer=getattr(outcome, "answer", None),
+        finished_at=clock.now(),
+    )
+
+
+@transaction.atomic
+def settle(submission: Submission, outcome: Outcome) -> bool:
+    """Write what the sending came to. True when it became the submission's state, False when a sweep or another worker
+    had moved on; then the answer is kept as an observation, and the caller changes nothing.
+    """
+    current = Submission.objects.select_for_update().get(pk=submission.pk)
+    if current.fence != submission.fence or current.state != State.SENDING:
+        return _settle_late(current, outcome)
+    now = clock.now()
+    match outcome:
+        case Accepted(reference=reference):
+            LIFECYCLE.move(current, to=State.ACKED, because="IBKR took it", reference=reference)
+            saw(current.key_space, reference, current)
+        case Refused(reason=reason):
+            LIFECYCLE.move(current, to=State.REJECTED, because=reason, reason=reason)
+        case Asked():
+            LIFECYCLE.move(current, to=State.QUESTION, because="IBKR asks", lease_until=None)
+        case NotSent(detail=detail):
+            tries = current.unsent_tries + 1
+            back = State.READY if current.phase == Phase.SEND else State.REPLYING
+            wait = timedelta(seconds=min(5 * 2**tries, 300))
+            LIFECYCLE.move(
+                current, to=back, because=f"not sent: {detail}", unsent_tries=tries, due_at=now + wait, reason=detail
+            )
+        case Unknown(detail=detail):
+            mark_unknown(current, detail)
+    _refresh(submission, current)
+    return True
+
+
+def _settle_late(current: Submission, outcome: Outcome) -> bool:
+    finding = Finding.FOUND if isinstance(outcome, Accepted) else Finding.INCONCLUSIVE
+    _observe(current, finding, "an answer that came late", repr(outcome)[:500])
+    if isinstance(outcome, Accepted) and current.state in {State.UNKNOWN, State.ABSENT}:
+        LIFECYCLE.move(current, to=State.ACKED, because="IBKR's answer came late", reference=outcome.reference)
+        saw(current.key_space, outcome.reference, current)
+        return True
+    return False
+
+
+def mark_unknown(submission: Submission, detail: str) -> None:
+    """Say that the outcome is not known and plan the first look."""
+    now = clock.now()
+    first_look = now + timedelta(seconds=settings.JOURNAL_LOOK_SECONDS[0])
+    LIFECYCLE.move(
+        submission, to=State.UNKNOWN, because=detail, reason=detail, unknown_since=now, looks=0, next_look_at=first_look
+    )
+
+
+def saw(kind: str, broker_id: str, submission: Submission | None) -> None:
+    """Note that something exists at IBKR, and which submission explains it."""
+    if not broker_id:
+        return
+    row, created = BrokerObject.objects.get_or_create(
+        kind=kind, broker_id=broker_id, defaults={"submission": submission, "first_seen_at": clock.now()}
+    )
+    if not created and submission is not None and row.submission_id is None:
+        BrokerObject.objects.filter(pk=row.pk, submission__isnull=True).update(submission=submission)
+
+
+def session_serial(submission: Submission) -> int | None:
+    """The number of the brokerage session now, for trading; two looks in different sessions prove nothing together."""
+    if submission.lane != "trading":
+        return None
+    return BrokerageSession.objects.filter(master=submission.master).values_list("serial", flat=True).first()
+
+
+def due_for_look(submission_pk: str) -> Submission | None:
+    """Return an UNKNOWN submission whose next look is due, having booked the look after it; else None."""
+    now = clock.now()
+    with transaction.atomic():
+        row: Submission | None = (
+            Submission.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("master")
+            .filter(pk=submission_pk, state=State.UNKNOWN, next_look_at__lte=now)
+            .first()
+        )
+        if row is None:
+            return None
+        steps = settings.JOURNAL_LOOK_SECONDS
+        wait = timedelta(seconds=steps[min(row.looks + 1, len(steps) - 1)])
+        Submission.objects.filter(pk=row.pk).update(looks=row.looks + 1, next_look_at=now + wait)
+        row.looks += 1
+    return row
+
+
+@transaction.atomic
+def observe(submission: Submission, look: Look) -> bool:
+    """Write what a look showed. True when it resolved the submission as existing (ACKED or REJECTED): the caller then
+    moves the subject. Absence is concluded here, by rule, never from one look.
+    """
+    current = Submission.objects.select_for_update().get(pk=submission.pk)
+    serial = session_serial(current)
+    match look:
+        case Found(matches=False):
+            _observe(current, Finding.MISMATCH, look.source, look.detail, serial, look.data)
+            Submission.objects.filter(pk=current.pk).update(reason=f"IBKR shows something else: {look.detail}")
+            return False
+        case Found():
+            _observe(current, Finding.FOUND, look.source, look.detail, serial, look.data)
+            if current.state not in {State.UNKNOWN, State.ABSENT}:
+                return False
+            to = State.REJECTED if look.is_rejected and current.state == State.UNKNOWN else State.ACKED
+            LIFECYCLE.move(
+                current, to=to, because=f"found at IBKR: {look.source}", reference=look.reference, reason=look.detail
+            )
+            saw(current.key_space, look.reference, current)
+            _refresh(submission, current)
+            return True
+        case Absent():
+            _observe(current, Finding.CLEAN, look.source, look.detail, serial)
+            if current.state == State.UNKNOWN and _is_proven_absent(current, serial):
+                LIFECYCLE.move(current, to=State.ABSENT, because="several sound looks found nothing", next_look_at=None)
+                _refresh(submission, current)
+            return False
+        case _:
+            _observe(current, Finding.INCONCLUSIVE, look.source, look.detail, serial)
+            return False
+
+
+def _is_proven_absent(submission: Submission, serial: int | None) -> bool:
+    """All of reliability.md C.5: quiet time, several clean looks in a row over a minute, one session, sender gone."""
+    last = submission.attempts.last()
+    if last is None or not _has_stopped_sending(last):
+        return False
+    now = clock.now()
+    quiet_since = last.finished_at or last.deadline
+    if now - quiet_since < timedelta(seconds=settings.JOURNAL_QUIET_SECONDS):
+        return False
+    recent = list(submission.observations.filter(at__gte=last.prepared_at).order_by("-at", "-id")[:CLEAN_LOOKS_NEEDED])
+    if len(recent) < CLEAN_LOOKS_NEEDED or any(look.finding != Finding.CLEAN for look in recent):
+        return False
+    if any(look.session_serial != serial for look in recent) or (serial is not None and last.session_serial != serial):
+        return False
+    return recent[0].at - recent[-1].at >= timedelta(seconds=settings.JOURNAL_QUIET_SECONDS / 2)
+
+
+def _has_stopped_sending(record: Attempt) -> bool:
+    if record.outcome is not None:
+        return True
+    return record.host == socket.gethostname() and not processes.is_alive(record.pid, record.process_started)
+
+
+def _observe(
+    submission: Submission, finding: Finding, source: str, detail: str, serial: int | None = None, data: Any = None
+) -> None:
+    Observation.objects.create(
+        submission=submission,
+        finding=finding,
+        source=source,
+        detail=detail,
+        session_serial=serial,
+        data=data or {},
+        at=clock.now(),
+    )
+
+
+def _refresh(ours: Submission, current: Submission) -> None:
+    for column in ("state", "reference", "reason", "due_at", "looks", "next_look_at", "unknown_since"):
+        setattr(ours, column, getattr(current, column))

@@ -1,0 +1,68 @@
+"""What beat asks for every few seconds: find what a lost message or a dead worker left behind. Harmless when doubled."""
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from backoffice.core import clock
+from backoffice.core.errors import Conflict
+from backoffice.journal.doorbell import ring
+from backoffice.journal.models import LIFECYCLE, Heartbeat, Inquiry, InquiryState, Phase, State, Submission
+from backoffice.journal.sending import mark_unknown
+
+INQUIRY_RING_AGAIN = timedelta(seconds=4)
+INQUIRY_GIVE_UP = timedelta(seconds=60)
+INQUIRY_KEEP = timedelta(hours=1)
+
+
+def sweep_submissions() -> None:
+    """Free lapsed claims, turn lapsed sendings into UNKNOWN, and ring for whatever is due."""
+    now = clock.now()
+    for row in Submission.objects.filter(state=State.CLAIMED, lease_until__lt=now):
+        back = State.READY if row.phase == Phase.SEND else State.REPLYING
+        _move_unless_taken(row, back, "the worker stopped before sending")
+    for row in Submission.objects.filter(state=State.SENDING, lease_until__lt=now):
+        _lapse(row)
+    for row in Submission.objects.filter(state=State.READY, due_at__lte=now).order_by("due_at")[:200]:
+        ring(row.operation, row.pk)
+    for row in Submission.objects.filter(state=State.REPLYING, due_at__lte=now)[:50]:
+        ring(row.reply, row.pk)
+    for row in Submission.objects.filter(state=State.UNKNOWN, next_look_at__lte=now)[:200]:
+        ring(row.look, row.pk)
+
+
+def _lapse(row: Submission) -> None:
+    """The answer was never read. It may be at IBKR: UNKNOWN, never READY."""
+    try:
+        with transaction.atomic():
+            mark_unknown(row, "the worker stopped before IBKR's answer was read")
+    except Conflict:
+        return  # the worker was only slow, and settled it meanwhile
+
+
+def _move_unless_taken(row: Submission, to: str, because: str) -> None:
+    try:
+        LIFECYCLE.move(row, to=to, because=because, lease_until=None)
+    except Conflict:
+        return  # another sweep, or the worker itself, was first
+
+
+def sweep_inquiries() -> None:
+    """Ring again for inquiries nobody took, give up on old ones, forget answered ones."""
+    now = clock.now()
+    Inquiry.objects.filter(state=InquiryState.TAKEN, taken_at__lt=now - INQUIRY_GIVE_UP / 2).update(
+        state=InquiryState.WAITING
+    )
+    Inquiry.objects.filter(state=InquiryState.WAITING, asked_at__lt=now - INQUIRY_GIVE_UP).update(
+        state=InquiryState.FAILED,
+        answered_at=now,
+        message="IBKR gave no answer within a minute. Ask again in a moment.",
+    )
+    for row in Inquiry.objects.filter(state=InquiryState.WAITING, asked_at__lt=now - INQUIRY_RING_AGAIN)[:50]:
+        ring(row.kind, row.pk)
+    Inquiry.objects.filter(asked_at__lt=now - INQUIRY_KEEP).delete()
+
+
+def beat_heart(name: str) -> None:
+    """Leave a sign of life for /readyz."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"at": clock.now()})

@@ -1,0 +1,279 @@
+"""Settings, from the environment only. Every name is documented in `.env.example`; a bad value stops the start with a sentence."""
+
+import base64
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Environment(BaseSettings):
+    """What the environment may say. Types are checked before Django starts."""
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=True)
+
+    DATABASE_URL: str
+    CELERY_BROKER_URL: str
+    SECRET_KEY: str = Field(min_length=40)
+    SECRET_KEY_FALLBACKS: str = ""
+    FIELD_KEYS: str
+    BLIND_INDEX_KEY: str
+    ALLOWED_HOSTS: str = "127.0.0.1,localhost"
+    CSRF_TRUSTED_ORIGINS: str = ""
+    BACKOFFICE_STATE: Path = BASE_DIR / "var"
+    FIRM_NAME: str = "Your firm"
+    DEBUG: bool = False
+    DEMONSTRATION: bool = False
+    HTTPS: bool = True
+    TRUSTED_PROXY: bool = False
+    DATABASE_POOL_SIZE: int = Field(default=8, ge=1, le=100)
+    IBKR_EGRESS_IP: str = "127.0.0.1"
+    JOURNAL_LEASE_SECONDS: int = Field(default=90, ge=2)
+    JOURNAL_QUIET_SECONDS: int = Field(default=120, ge=0)
+    JOURNAL_LOOK_SECONDS: str = "5,15,45,120,300,600"
+    QUESTION_SECONDS: int = Field(default=60, ge=5, le=600)
+    LOG_LEVEL: str = "INFO"
+
+    @field_validator("DATABASE_URL")
+    @classmethod
+    def _postgres_only(cls, value: str) -> str:
+        if not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be a postgresql:// address; PostgreSQL is the only database")
+        return value
+
+    @field_validator("FIELD_KEYS")
+    @classmethod
+    def _readable_field_keys(cls, value: str) -> str:
+        for pair in value.split(","):
+            key_id, _, secret = pair.partition(":")
+            if not key_id or len(base64.urlsafe_b64decode(secret)) != 32:
+                raise ValueError(
+                    "must be id:key pairs, comma separated, each key 32 bytes in url-safe base64; the first encrypts"
+                )
+        return value
+
+    @field_validator("BLIND_INDEX_KEY")
+    @classmethod
+    def _readable_blind_index_key(cls, value: str) -> str:
+        if len(base64.urlsafe_b64decode(value)) != 32:
+            raise ValueError("must be 32 bytes in url-safe base64")
+        return value
+
+
+def _read_environment() -> Environment:
+    try:
+        return Environment()
+    except ValidationError as error:
+        lines = [f"  {problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        sys.exit("The settings are not complete; see .env.example.\n" + "\n".join(lines))
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(query.pop("host", "") or parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": env.DATABASE_POOL_SIZE, "timeout": 10},
+            # A stuck lock or query must end as an error a person can read, not as a page that never comes.
+            "options": "-c statement_timeout=15000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000",
+            **query,
+        },
+    }
+
+
+env = _read_environment()
+
+DEBUG = env.DEBUG
+DEMONSTRATION = env.DEMONSTRATION
+FIRM_NAME = env.FIRM_NAME
+SECRET_KEY = env.SECRET_KEY
+SECRET_KEY_FALLBACKS = [key for key in env.SECRET_KEY_FALLBACKS.split(",") if key]
+ALLOWED_HOSTS = [host for host in env.ALLOWED_HOSTS.split(",") if host]
+CSRF_TRUSTED_ORIGINS = [origin for origin in env.CSRF_TRUSTED_ORIGINS.split(",") if origin]
+STATE_DIR = env.BACKOFFICE_STATE
+FIELD_KEYS = env.FIELD_KEYS
+BLIND_INDEX_KEY = env.BLIND_INDEX_KEY
+IBKR_EGRESS_IP = env.IBKR_EGRESS_IP
+
+JOURNAL_LEASE_SECONDS = env.JOURNAL_LEASE_SECONDS
+JOURNAL_QUIET_SECONDS = env.JOURNAL_QUIET_SECONDS
+JOURNAL_LOOK_SECONDS = [int(step) for step in env.JOURNAL_LOOK_SECONDS.split(",")]
+QUESTION_SECONDS = env.QUESTION_SECONDS
+
+INSTALLED_APPS = [
+    "backoffice.home",
+    "backoffice.people",
+    "backoffice.audit",
+    "backoffice.core",
+    "backoffice.broker",
+    "backoffice.journal",
+    "clients",
+    "funding",
+    "trading",
+    "reporting",
+    "allauth",
+    "allauth.account",
+    "axes",
+    "django_htmx",
+    "template_partials",
+    "rest_framework",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "backoffice.home.middleware.SecurityHeaders",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "backoffice.home.middleware.CorrelationId",
+    "backoffice.home.middleware.PlainErrors",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "backoffice.urls"
+WSGI_APPLICATION = "backoffice.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["backoffice.home.templatetags.ui"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "backoffice.home.context.frame",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": _database(env.DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Rate limits of sign-in live here. In the database, because a page must open when the broker is down.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+
+AUTH_USER_MODEL = "people.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "backoffice.people.backends.EmailBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "backoffice.people.adapter.ClosedSignup"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_PREVENT_ENUMERATION = True
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "login"
+AXES_LOCKOUT_TEMPLATE = "account/locked.html"
+AXES_RESET_ON_SUCCESS = True
+SILENCED_SYSTEM_CHECKS = [
+    "axes.W003",  # our own backend sits beside axes' on purpose
+]
+EMAIL_BACKEND = (
+    "django.core.mail.backends.console.EmailBackend"
+    if env.DEMONSTRATION
+    else "django.core.mail.backends.smtp.EmailBackend"
+)
+
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if env.HTTPS else "session"
+CSRF_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = env.HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if env.HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.TRUSTED_PROXY else None
+X_FRAME_OPTIONS = "DENY"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+STATIC_ROOT = STATE_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": STATE_DIR / "files"}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+
+CELERY_BROKER_URL = env.CELERY_BROKER_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    # A dead broker must not hold a page or a worker: fail fast, the sweeps make up for it.
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_TIME_LIMIT = 240
+CELERY_TASK_SOFT_TIME_LIMIT = 200
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "accounts"
+CELERY_TIMEZONE = "UTC"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.LOG_LEVEL},
+    "loggers": {"django.request": {"level": "ERROR"}, "axes": {"level": "ERROR"}},
+}

@@ -1,0 +1,20 @@
+"""The product's settings, made quick and quiet for tests. Everything else is as in production."""
+
+import os
+
+os.environ.setdefault("SECRET_KEY", "tests-only-" + "x" * 50)
+os.environ.setdefault("FIELD_KEYS", "t1:" + "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=")
+os.environ.setdefault("BLIND_INDEX_KEY", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=")
+os.environ.setdefault("HTTPS", "false")
+os.environ.setdefault("DEMONSTRATION", "true")
+os.environ.setdefault("FIRM_NAME", "Alder Row")
+
+from backoffice.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
+AXES_ENABLED = False
+JOURNAL_LEASE_SECONDS = 5
+JOURNAL_QUIET_SECONDS = 0
+JOURNAL_LOOK_SECONDS = [0, 0, 0, 0]
+DATABASES["default"]["OPTIONS"].pop("pool", None)  # noqa: F405  (each test closes its own connections)
