@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+pytest_plugins = ["tests.sandbox_process"]
 PASSWORD = "correct horse battery"
 
 

@@ -1,0 +1,58 @@
+"""`manage.py keep_session`: own IBKR's brokerage session of each username until told to stop."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import close_old_connections
+
+from backoffice.broker.models import MasterAccount
+from backoffice.broker.session import Keeper
+
+WAIT_SECONDS = 5
+
+
+class Command(BaseCommand):
+    help = "Keep the brokerage session of every connection that has a trading username; one keeper each, by lease."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("accounts", nargs="*", help="only these master accounts")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopping = threading.Event()
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            stopping.set()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        threads: dict[Any, threading.Thread] = {}
+        while not stopping.is_set():
+            masters = MasterAccount.objects.exclude(username="")
+            if options["accounts"]:
+                masters = masters.filter(account__in=options["accounts"])
+            for master in masters:
+                # A connection added while we run gets its keeper too.
+                if master.pk not in threads or not threads[master.pk].is_alive():
+                    threads[master.pk] = threading.Thread(target=_own, args=(master, stopping), name=master.account)
+                    threads[master.pk].start()
+            stopping.wait(WAIT_SECONDS)
+        for thread in threads.values():
+            thread.join(timeout=20)
+
+
+def _own(master: MasterAccount, stopping: threading.Event) -> None:
+    def sleep(seconds: int) -> None:
+        stopping.wait(seconds)
+
+    keeper = Keeper(master, sleep=sleep)
+    while not stopping.is_set():
+        close_old_connections()
+        if keeper.acquire():
+            keeper.keep(should_stop=stopping.is_set)
+        else:
+            stopping.wait(WAIT_SECONDS)  # another keeper owns it; take over if it dies
+    close_old_connections()
