@@ -1,0 +1,87 @@
+"""What can go wrong with a call to IBKR, each error named for the next move.
+
+Writes end in `NotSent`, `Rejected`, `RateLimited`, `AuthFailed` or `OutcomeUnknown`; reads end in
+`Rejected`, `RateLimited`, `AuthFailed` or `Unavailable`. Every error carries the redacted exchange it came from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backoffice.ibkr.transport import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One field IBKR objects to, in IBKR's words."""
+
+    field: str
+    description: str
+
+
+class IbkrError(Exception):
+    """Any failure of a call to IBKR; `reason` is a sentence fit for an operator."""
+
+    def __init__(self, reason: str, *, status: int | None = None, exchange: "Exchange | None" = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.exchange = exchange
+
+
+class NotSent(IbkrError):
+    """No byte of the request left this machine: it may be sent again, under the same key."""
+
+
+class Rejected(IbkrError):
+    """IBKR refused in a way we recognise, whatever the HTTP status: final; show the reason."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        code: str = "",
+        reasons: Sequence[str] = (),
+        fields: Sequence[FieldProblem] = (),
+        exchange: "Exchange | None" = None,
+    ) -> None:
+        super().__init__(reason, status=status, exchange=exchange)
+        self.code = code
+        self.reasons = tuple(reasons) or (reason,)
+        self.fields = tuple(fields)
+
+
+class Unsendable(Rejected):
+    """The client itself refuses the request (too large, not expressible): nothing was sent; change it first."""
+
+
+class BadIdentifier(Unsendable, ValueError):
+    """An id that must not be put into a path or body: it would address something else, or everything."""
+
+
+class RateLimited(IbkrError):
+    """HTTP 429. Stop the whole lane; `retry_after` is IBKR's own number of seconds, if it gave one."""
+
+    def __init__(
+        self, reason: str, *, retry_after: int | None = None, status: int = 429, exchange: "Exchange | None" = None
+    ) -> None:
+        super().__init__(reason, status=status, exchange=exchange)
+        self.retry_after = retry_after
+
+
+class AuthFailed(IbkrError):
+    """401, 403 or 410: the bearer, its scope, the declared address or the session is not accepted."""
+
+
+class SessionNotReady(AuthFailed):
+    """The brokerage session must be opened, established or primed (`GET /iserver/accounts`) before this read."""
+
+
+class Unavailable(IbkrError):
+    """A read got no usable answer (refused, timed out, 5xx, unreadable) after its retries: ask again later."""
+
+
+class OutcomeUnknown(IbkrError):
+    """A write left and its outcome is not known, or the answer shows it may already exist: never resend; look."""

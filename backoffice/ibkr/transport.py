@@ -1,0 +1,334 @@
+"""Moves bytes to IBKR and back, and knows only two things about them: whether they left, and whether to ask again.
+
+A read is repeated a few times with jitter. A write leaves once, over a fresh connection, and if it fails the
+transport says whether any byte can have left: that is observed at the socket, not guessed from the exception.
+Redirects, proxies from the environment, and unbounded answers are refused.
+"""
+
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from backoffice.core import clock
+from backoffice.ibkr.environments import require_safe
+from backoffice.ibkr.errors import IbkrError, NotSent, OutcomeUnknown, Unavailable
+from backoffice.ibkr.paths import require_safe_path
+from backoffice.ibkr.redaction import redact
+from backoffice.ibkr.wire import Unreadable, decode
+
+USER_AGENT = "AdvisorBackOffice/0.1"  # IBKR's edge answers 403 to a request without one
+LARGEST_ANSWER = 64 * 1024 * 1024
+RETRIED_STATUSES = frozenset({500, 502, 503, 504})
+KEPT_HEADERS = ("content-type", "content-length", "date", "retry-after")
+
+
+class Effect(Enum):
+    """What repeating a call would do."""
+
+    READ = "read"  # nothing: may be repeated
+    READ_ONCE = "read once"  # nothing at IBKR, but the call uses up an id of ours: not repeated by the transport
+    WRITE = "write"  # perhaps twice the effect: never repeated
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, complete. `described` is what may be recorded of its body (it is redacted before that)."""
+
+    method: str
+    url: str
+    effect: Effect
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    described: object = None
+    read_timeout: int = 10
+    retried_statuses: frozenset[int] = RETRIED_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Both sides of one sending, redacted: the evidence an attempt keeps. `outcome` is "answered" or what broke."""
+
+    request_id: str
+    method: str
+    path: str
+    query: Mapping[str, str]
+    request: object
+    started: datetime
+    elapsed_ms: int
+    outcome: str
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    answer: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """IBKR's answer as bytes. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    exchange: Exchange
+
+
+@dataclass(slots=True)
+class _Departure:
+    """Whether the current sending has handed any byte of the request to the socket."""
+
+    has_begun: bool = False
+
+
+_departure: ContextVar[_Departure] = ContextVar("ibkr_departure")
+
+
+class _WatchedHTTP(HTTPConnection):
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _departure.get().has_begun = True
+        super().send(data)
+
+
+class _WatchedHTTPS(HTTPSConnection):
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()  # includes the TLS handshake, so its failures happen before departure
+        _departure.get().has_begun = True
+        super().send(data)
+
+
+class _WatchedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _WatchedHTTP
+
+
+class _WatchedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedHTTPS
+
+
+class _WatchedAdapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _WatchedHTTPPool, "https": _WatchedHTTPSPool}
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _TooSlow(Exception):
+    pass
+
+
+def _seconds_since(started_ns: int) -> int:
+    return (time.monotonic_ns() - started_ns) // 1_000_000_000
+
+
+def _pause(milliseconds: int) -> None:
+    time.sleep(milliseconds / 1000)
+
+
+def _jitter(milliseconds: int) -> int:
+    return random.randint(milliseconds // 2, milliseconds + milliseconds // 2)  # noqa: S311 - spreads retries, hides nothing
+
+
+class Transport:
+    """Sends calls. One may be shared by threads; each thread keeps its own connections for reads.
+
+    `recorder` sees the redacted exchange of every sending. `pause` and `jitter` take milliseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        recorder: Callable[[Exchange], None] | None = None,
+        connect_timeout: int = 5,
+        attempts: int = 3,
+        first_pause_ms: int = 300,
+        begin_no_attempt_after: int = 25,
+        largest_answer: int = LARGEST_ANSWER,
+        verify: bool | str = True,
+        user_agent: str = USER_AGENT,
+        pause: Callable[[int], None] = _pause,
+        jitter: Callable[[int], int] = _jitter,
+    ) -> None:
+        self._recorder = recorder
+        self._connect_timeout = connect_timeout
+        self._attempts = attempts
+        self._first_pause_ms = first_pause_ms
+        self._begin_no_attempt_after = begin_no_attempt_after
+        self._largest_answer = largest_answer
+        self._verify = verify
+        self._user_agent = user_agent
+        self._pause = pause
+        self._jitter = jitter
+        self._local = threading.local()
+
+    def send(self, call: Call) -> Reply:
+        """Return the answer to `call`, whatever its status.
+
+        Raises NotSent or OutcomeUnknown for a write, Unavailable for a read that stayed unanswered.
+        """
+        parts = urlsplit(call.url)
+        require_safe(f"{parts.scheme}://{parts.netloc}")
+        require_safe_path(parts.path)
+        if call.effect is not Effect.READ:
+            return self._send_once(call)
+        return self._send_patiently(call)
+
+    def _send_patiently(self, call: Call) -> Reply:
+        started = time.monotonic_ns()
+        for attempt in range(1, self._attempts + 1):
+            wait = self._jitter(self._first_pause_ms * 2 ** (attempt - 1))
+            is_last = attempt == self._attempts or _seconds_since(started) > self._begin_no_attempt_after
+            try:
+                reply = self._send_once(call)
+            except Unavailable:
+                if is_last or _seconds_since(started) > self._begin_no_attempt_after:
+                    raise
+            else:
+                if reply.status not in call.retried_statuses or is_last:
+                    return reply
+                wait = max(wait, 1000 * min(retry_after(reply) or 0, 5))
+            self._pause(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send_once(self, call: Call) -> Reply:
+        request_id = uuid4().hex
+        departure = _Departure()
+        token = _departure.set(departure)
+        started_at, started = clock.now(), time.monotonic_ns()
+        session = self._kept_session() if call.effect is Effect.READ else self._fresh_session()
+
+        def exchange(
+            outcome: str, status: int | None = None, headers: Mapping[str, str] | None = None, answer: object = None
+        ) -> Exchange:
+            record = Exchange(
+                request_id=request_id,
+                method=call.method,
+                path=urlsplit(call.url).path,
+                query={name: str(value) for name, value in call.query.items()},
+                request=redact(call.described),
+                started=started_at,
+                elapsed_ms=(time.monotonic_ns() - started) // 1_000_000,
+                outcome=outcome,
+                status=status,
+                headers={name: value for name, value in (headers or {}).items() if name in KEPT_HEADERS},
+                answer=answer,
+            )
+            if self._recorder is not None:
+                self._recorder(record)
+            return record
+
+        try:
+            status, headers, body = self._exchange_bytes(session, call, request_id, started)
+        except (requests.RequestException, HTTPError, OSError, ssl.SSLError, _TooLarge, _TooSlow) as problem:
+            why = _sentence(problem)
+            raise self._failure(call, departure, why, exchange(why)) from problem
+        finally:
+            _departure.reset(token)
+            if call.effect is not Effect.READ:
+                session.close()
+        return Reply(status, headers, body, exchange("answered", status, headers, _readable(body, headers)))
+
+    def _exchange_bytes(
+        self, session: requests.Session, call: Call, request_id: str, started: int
+    ) -> tuple[int, dict[str, str], bytes]:
+        headers = {
+            "User-Agent": self._user_agent,
+            "Accept": "application/json",
+            "X-Request-ID": request_id,
+            **call.headers,
+        }
+        with session.request(
+            call.method,
+            call.url,
+            params=dict(call.query) or None,
+            data=call.body,
+            headers=headers,
+            timeout=(self._connect_timeout, call.read_timeout),
+            allow_redirects=False,
+            stream=True,
+            verify=self._verify,
+        ) as response:
+            received = bytearray()
+            while chunk := response.raw.read1(65_536, decode_content=True):
+                received += chunk
+                if len(received) > self._largest_answer:
+                    raise _TooLarge
+                if _seconds_since(started) > self._connect_timeout + 2 * call.read_timeout:
+                    raise _TooSlow  # a server that drips bytes never trips the socket's own timeout
+            return (
+                response.status_code,
+                {name.lower(): value for name, value in response.headers.items()},
+                bytes(received),
+            )
+
+    def _failure(self, call: Call, departure: _Departure, why: str, exchange: Exchange) -> IbkrError:
+        if call.effect is not Effect.WRITE:
+            return Unavailable(f"IBKR did not answer: {why}", exchange=exchange)
+        if not departure.has_begun:
+            return NotSent(f"The request could not be sent: {why}", exchange=exchange)
+        return OutcomeUnknown(f"The request left and its answer was lost: {why}", exchange=exchange)
+
+    def _kept_session(self) -> requests.Session:
+        kept: requests.Session | None = getattr(self._local, "session", None)
+        if kept is None:
+            kept = self._fresh_session()
+            self._local.session = kept
+        return kept
+
+    def _fresh_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # a .netrc or proxy variable must not redirect or re-authorise a signed call
+        session.max_redirects = 0
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, _WatchedAdapter(max_retries=0))
+        return session
+
+
+def retry_after(reply: Reply) -> int | None:
+    """Return the number of seconds IBKR asked us to wait, if it said so as a number."""
+    text = reply.headers.get("retry-after", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+def _sentence(problem: Exception) -> str:
+    match problem:
+        case _TooLarge():
+            return "the answer is larger than allowed"
+        case _TooSlow():
+            return "the answer came too slowly"
+        case requests.ConnectTimeout():
+            return "no connection in time"
+        case requests.ReadTimeout():
+            return "no answer in time"
+        case requests.exceptions.SSLError():
+            return "the TLS connection failed"
+    return f"the connection failed ({type(problem).__name__})"
+
+
+def _readable(body: bytes, headers: Mapping[str, str]) -> object:
+    try:
+        return redact(decode(body))
+    except Unreadable:
+        pass
+    kind = headers.get("content-type", "")
+    if kind.startswith("text/") and len(body) < 4_096:
+        return body.decode("utf-8", "replace")
+    return f"[{len(body)} bytes, {kind or 'no content type'}]"

@@ -1,0 +1,61 @@
+"""What all requests and all answers have in common."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from backoffice.ibkr.redaction import redact_members
+
+
+class Request(BaseModel):
+    """A request: snake_case here, IBKR's camelCase on the wire, and not one unknown field (IBKR ignores or refuses them)."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        str_strip_whitespace=True,
+    )
+
+    def wire_members(self) -> dict[str, Any]:
+        """Return the request as IBKR spells it, without the members that are not set."""
+        return _without_empty(self.model_dump(by_alias=True, exclude_none=True))
+
+
+class Answer(BaseModel):
+    """An answer: unknown fields are tolerated, and `raw` keeps everything IBKR said, redacted by field name."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, validate_by_alias=True)
+
+    raw: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @classmethod
+    def read(cls, data: object, *, raw: Mapping[str, object] | None = None) -> Self:
+        """Return the answer in one JSON object; `raw` is what IBKR said where `data` has been rearranged.
+
+        Raises ValueError when `data` cannot be one.
+        """
+        if not isinstance(data, Mapping):
+            raise ValueError(f"{cls.__name__} expects an object, not {type(data).__name__}.")
+        try:
+            return cls.model_validate({**data, "raw": redact_members(data if raw is None else raw)})
+        except ValidationError as problem:
+            where = ", ".join(".".join(str(part) for part in error["loc"]) for error in problem.errors())
+            raise ValueError(f"{cls.__name__} cannot be read: {where}") from problem
+
+
+def _without_empty(members: dict[str, Any]) -> dict[str, Any]:
+    """Drop empty lists and objects that only said "not given"."""
+    kept: dict[str, Any] = {}
+    for name, value in members.items():
+        if isinstance(value, dict):
+            value = _without_empty(value)
+        elif isinstance(value, list | tuple):
+            value = [_without_empty(item) if isinstance(item, dict) else item for item in value]
+        if value not in ({}, []):
+            kept[name] = value
+    return kept

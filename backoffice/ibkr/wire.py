@@ -1,0 +1,72 @@
+"""JSON as IBKR must get it and as we let ourselves believe it.
+
+Out: ASCII only, Decimals as plain numbers without exponent, no nulls (IBKR refuses them).
+In: numbers as Decimal, no duplicate keys, no NaN; anything else is unreadable.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NoReturn, TypeAlias
+
+from backoffice.ibkr.errors import Unsendable
+
+Json: TypeAlias = "None | bool | int | Decimal | str | list[Json] | dict[str, Json]"
+
+
+class Unreadable(ValueError):
+    """The bytes are not the JSON we can trust."""
+
+
+def encode(value: object) -> str:
+    """Return `value` as compact ASCII JSON.
+
+    Mappings drop their null members. Raises Unsendable for a null anywhere else, a binary floating point
+    number, a NaN or infinite Decimal, and any type IBKR has no form for.
+    """
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case Decimal():
+            if not value.is_finite():
+                raise Unsendable("A number to be sent is not finite.")
+            return format(value, "f")
+        case str():
+            return json.dumps(str(value), ensure_ascii=True)
+        case datetime():
+            raise Unsendable("A point in time must be written in the form its field asks for before it is sent.")
+        case date():
+            return f'"{value.isoformat()}"'
+        case Mapping():
+            members = (f"{encode(str(key))}:{encode(member)}" for key, member in value.items() if member is not None)
+            return "{" + ",".join(members) + "}"
+        case list() | tuple():
+            return "[" + ",".join(encode(item) for item in value) + "]"
+    raise Unsendable(f"A value of type {type(value).__name__} cannot be sent to IBKR.")
+
+
+def decode(body: bytes) -> Json:
+    """Return the JSON value in `body`. Raises Unreadable for anything that is not exactly one such value."""
+    try:
+        value: Json = json.loads(
+            body.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
+        )
+    except (ValueError, RecursionError) as problem:
+        raise Unreadable(str(problem)) from problem
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Unreadable(f"{name} is not a number")
+
+
+def _unique(pairs: Iterable[tuple[str, Json]]) -> dict[str, Json]:
+    members: dict[str, Json] = {}
+    for name, value in pairs:
+        if name in members:
+            raise Unreadable(f"the member {name!r} appears twice")
+        members[name] = value
+    return members
