@@ -1,0 +1,47 @@
+"""`/v1/api`: the trading side of IBKR's Web API, as strict as `ibkr/trading.md` records it.
+
+    desk, sessions, chain           who calls and what must come first; the brokerage session
+    portfolio, valuation            accounts, positions, ledger, summary, from the books and the market
+    contracts, quotes               instruments and snapshots
+    groups, split                   allocation groups, presets, and how a block is shared
+    tickets, questions, credit      reading an order, asking back, refusing it
+    orders, engine, orderbook       placing and cancelling; fills over time; what exists
+    blotter                         live orders, order status, trades
+    demonstration                   the groups and orders the world begins with
+
+Knobs (`POST /_sandbox/config`), with their defaults:
+
+    enforce_pacing true             one call in 5 s of the wall clock for accounts, subaccounts, orders and trades
+    penalty_seconds 0               how long whoever breaks the pace is shut out of everything
+    session_cold_milliseconds 1000, session_idle_seconds 360, positions_cache_seconds 60
+    price_band_percent 3, size_limit 5000, value_limit 100000 (USD), ask_without_market_data false
+    question_lifetime_seconds 60, late_reply_status 400
+    dedupe_coid true, duplicate_coid_status 400, refusal_status 200, short_selling false
+    accept_milliseconds 1000, fill_seconds 12, cancel_milliseconds 1500, commission_delay_seconds 0
+    order_ref_in_orders true, status_needs_selected_account true
+
+`POST /_sandbox/session` breaks a session. Simplified on purpose: one ticket at a time (no brackets), no modify, shares and
+funds only, whole units, markets that never close, DAY orders that expire at midnight in New York, presets that are kept but
+change nothing, no websocket.
+"""
+
+from starlette.routing import BaseRoute
+
+from backoffice.sandbox.kernel import Sandbox
+
+from . import blotter, chain, contracts, engine, groups, orders, portfolio, quotes
+from .demonstration import build_world, cash_of_historic_orders, describe_world
+from .desk import Desk
+from .schema import SCHEMA
+
+__all__ = ["SCHEMA", "build_world", "cash_of_historic_orders", "describe_world", "register", "routes"]
+
+
+def routes(sandbox: Sandbox) -> list[BaseRoute]:
+    desk = Desk(sandbox)
+    families = (chain, portfolio, contracts, quotes, groups, blotter, orders)
+    return [served for family in families for served in family.routes(desk)]
+
+
+def register(sandbox: Sandbox) -> None:
+    sandbox.on_tick.append(lambda: engine.catch_up(sandbox))
