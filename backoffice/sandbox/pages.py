@@ -1,0 +1,50 @@
+"""The pages of the simulated Client Portal that a client reaches by single sign-on."""
+
+from html import escape
+
+from .accounts import AccountRow
+
+_STYLE = """
+body{margin:0;font:16px/1.5 system-ui,sans-serif;color:#1d2530;background:#eef1f5}
+header{background:#a3101f;color:#fff;padding:.9rem 1.5rem;display:flex;justify-content:space-between;flex-wrap:wrap;gap:.5rem}
+header b{letter-spacing:.02em}
+main{max-width:44rem;margin:2rem auto;background:#fff;padding:1.5rem 2rem;border-radius:6px;box-shadow:0 1px 3px #0002}
+h1{font-size:1.35rem;margin:.2rem 0 1rem}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.5rem}dt{color:#5b6675}dd{margin:0}
+li{margin:.3rem 0}button{font:inherit;background:#a3101f;color:#fff;border:0;border-radius:4px;padding:.6rem 1.2rem;cursor:pointer}
+footer{max-width:44rem;margin:0 auto 2rem;color:#5b6675;font-size:.85rem}
+"""
+
+
+def _page(title: str, who: str, content: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
+        f"<header><b>IBKR Client Portal (simulated)</b><span>{escape(who)}</span></header><main>{content}</main>"
+        "<footer>This is the sandbox's stand-in for IBKR's portal. Nothing here reaches Interactive Brokers.</footer></body></html>"
+    )
+
+
+def refused(reason: str) -> str:
+    text = f"<h1>You cannot be signed in</h1><p>{escape(reason)}</p><p>Please ask for a new link.</p>"
+    return _page("Sign-in failed - IBKR Client Portal (simulated)", "Not signed in", text)
+
+
+def portal(name: str, username: str, action: str, account: AccountRow | None, steps: list[str], portal_id: str) -> str:
+    """The landing page: who is signed in, the page asked for, and what is left to do for the account."""
+    rows = [("Signed in as", f"{name} ({username})"), ("Page", action or "Home")]
+    if account:
+        rows += [
+            ("Account", account.account),
+            ("Title", account.title),
+            ("Status", f"{account.status} - {account.state}"),
+        ]
+    facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in rows)
+    content = f"<h1>Welcome, {escape(name)}</h1><dl>{facts}</dl>"
+    if steps:
+        content += "<h2>Remaining steps</h2><ul>" + "".join(f"<li>{escape(step)}</li>" for step in steps) + "</ul>"
+    elif account and account.status in ("N", "P"):
+        content += "<p>There is nothing left for you to do. We are reviewing your application.</p>"
+    if account and account.state == "Incomplete Application":
+        content += f'<form method="post" action="/sso/portal/{escape(portal_id)}/finish"><button>Finish application</button></form>'
+    return _page("IBKR Client Portal (simulated)", username, content)

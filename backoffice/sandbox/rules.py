@@ -1,0 +1,356 @@
+"""The business rules of an individual's application and of an address, as far as a hybrid application can break them.
+
+Each function returns the sentences IBKR answers with, from its printed error texts; where it prints none the sentence
+is ours.
+"""
+
+import re
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import phonenumbers
+import pycountry
+
+EMAIL = re.compile(
+    r"^[A-Z0-9][A-Z0-9._%+-]{0,63}@(?:(?=[A-Z0-9-]{1,63}[.])[A-Z0-9]+(?:-[A-Z0-9]+)*[.]){1,8}[A-Z]{2,63}$",
+    re.IGNORECASE,
+)
+PREFIX = re.compile(r"^[a-z]{3,6}$")
+PO_BOX = re.compile(
+    r"\b(?:P(?:ost(?:al)?)?[.\-\s]*(?:(?:O(?:ffice)?[.\s]*)B(?:ox|in|\b|\d)|o(?:ffice|\b)[-\s]*\d)"
+    r"|box[-\s]*\d|PB\s*\d*\b|in care of|general delivery)",
+    re.IGNORECASE,
+)
+STATE = re.compile(r"^(?:[A-Z]{2}-)?[A-Z0-9]{1,3}$")
+NAME = re.compile(r"^[A-Za-z\u00c0-\u024f](?:[A-Za-z\u00c0-\u024f.'\- ]*[A-Za-z\u00c0-\u024f.])?$")
+SSN = re.compile(r"^(?!123456789|219099999|078051120)(?!666|000)\d{3}(?!00)\d{2}(?!0{4})\d{4}$")
+ISO_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+
+CURRENCIES = frozenset(
+    [
+        "USD",
+        "EUR",
+        "GBP",
+        "CAD",
+        "JPY",
+        "HKD",
+        "AUD",
+        "CHF",
+        "MXN",
+        "SEK",
+        "NZD",
+        "HUF",
+        "CZK",
+        "CNH",
+        "DKK",
+        "RUB",
+        "ILS",
+        "NOK",
+        "SGD",
+        "PLN",
+        "ZAR",
+        "AED",
+        "KRW",
+        "SAR",
+        "TRY",
+        "RON",
+        "BGN",
+    ]
+)
+PRODUCTS = frozenset(
+    {
+        "BONDS", "FUTURES", "FOREX", "FUTURES OPTIONS", "MUTUAL FUNDS", "STOCKS", "SINGLE STOCK FUTURES", "OPTIONS",
+        "STOCK OPTIONS", "WARRANTS",
+    }
+)  # fmt: skip
+EMPLOYMENT = frozenset(["EMPLOYED", "SELFEMPLOYED", "RETIRED", "STUDENT", "UNEMPLOYED", "ATHOMETRADER", "HOMEMAKER"])
+MARGINS = frozenset({"Cash", "Margin", "RegT", "REGT", "PortfolioMargin"})
+PROHIBITED = frozenset({"AFG", "CUB", "IRN", "PRK", "SYR"})
+FEE_TEMPLATES = frozenset({"Standard", "Household", "Institutional"})
+TRULIOO = frozenset(
+    [
+        "ARG",
+        "AUS",
+        "AUT",
+        "BEL",
+        "BRA",
+        "CAN",
+        "CHE",
+        "CHN",
+        "DEU",
+        "DNK",
+        "ESP",
+        "FRA",
+        "GBR",
+        "IRL",
+        "ITA",
+        "MEX",
+        "MYS",
+        "NLD",
+        "NOR",
+        "NZL",
+        "PRT",
+        "RUS",
+        "SGP",
+        "SWE",
+        "TUR",
+        "USA",
+        "ZAF",
+    ]
+)
+DOCUMENTS_OF_IDENTITY = (
+    "ssn",
+    "sin",
+    "passport",
+    "nationalCard",
+    "alienCard",
+    "driversLicense",
+    "taxId",
+    "panNumber",
+    "hkTravelPermit",
+)
+
+
+@cache
+def is_country(code: str) -> bool:
+    return pycountry.countries.get(alpha_3=code) is not None
+
+
+def day(text: str) -> date | None:
+    """A calendar date written `YYYY-MM-DD`, or None."""
+    if not ISO_DAY.match(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def age(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def email(value: str | None, master_email: str) -> list[str]:
+    if not value:
+        return ["Email is missing for Account Holder"]
+    if not EMAIL.match(value):
+        return [f"Email {value} is invalid."]
+    return (
+        ["Email of Account Holder must differ from the email of the master account."]
+        if value.lower() == master_email.lower()
+        else []
+    )
+
+
+def name(value: dict[str, Any]) -> list[str]:
+    if not value.get("first") or not value.get("last"):
+        return ["Name of Individual is missing for Account Holder"]
+    found = []
+    for part in ("first", "middle", "last"):
+        text = value.get(part)
+        if text is not None and len(text) > 50:
+            found.append(f"Name {part} exceeds 50 characters for Account Holder")
+        elif text is not None and not NAME.match(text):
+            found.append(f"Name {part} contains invalid characters for Account Holder")
+    if len(value["last"].strip()) < 2:
+        found.append("Last name must have at least two characters for Account Holder")
+    return found
+
+
+def date_of_birth(text: str | None, today: date) -> list[str]:
+    if text is None:
+        return []
+    born = day(text)
+    if born is None:
+        return ["Date of Birth format for Account Holder is invalid. Expected format is yyyy-mm-dd."]
+    return ["Must be at least 18 to open account"] if age(born, today) < 18 else []
+
+
+def address(value: dict[str, Any], kind: str, external_id: str) -> list[str]:
+    """`kind`: Residence or Mailing. Only the country is always needed; a street brings city and postal code with it."""
+    found = []
+    country = value.get("country", "")
+    if not country:
+        found.append(
+            "Unable to determine client IB entity. Kindly provide valid Residence country and Legal Residence Country."
+            if kind == "Residence"
+            else f"Country in {kind} Node for Account Holder is missing."
+        )
+    elif not is_country(country):
+        found.append(f"Customer {external_id}- Country non-existent [name = {country}]")
+    elif country in PROHIBITED:
+        found.append(f"{kind} Country {country} for Account Holder is prohibited.")
+    for member, longest in (("street1", 200), ("street2", 200), ("city", 100), ("postalCode", 20)):
+        if len(value.get(member, "")) > longest:
+            found.append(f"{member} in {kind} Node exceeds {longest} characters")
+    if kind == "Residence" and any(PO_BOX.search(value.get(member, "")) for member in ("street1", "street2")):
+        found.append("PO Box not accepted as residential address")
+    if value.get("street1"):
+        missing = {"city": "City", "postalCode": "Postal Code"}
+        found += [
+            f"{label} in {kind} Node for Account Holder is missing."
+            for member, label in missing.items()
+            if not value.get(member)
+        ]
+    state = value.get("state")
+    if state is not None and not STATE.match(state):
+        found.append(f"Customer {external_id} \u2013 State code {state} is not valid")
+    return found
+
+
+def phones(values: list[dict[str, Any]]) -> list[str]:
+    found = []
+    for phone in values:
+        number = str(phone.get("number", ""))
+        if len(number) > 18 or not _is_dialable(number):
+            found.append(f"Mobile Number {number} is invalid.")
+    if values and not any(phone.get("type") == "Mobile" for phone in values):
+        found.append("Mobile Number is missing for Account Holder")
+    return found
+
+
+def _is_dialable(number: str) -> bool:
+    try:
+        parsed = phonenumbers.parse("+" + number.lstrip("+"))
+    except phonenumbers.NumberParseException:
+        return False
+    return phonenumbers.is_possible_number(parsed)
+
+
+def holder(value: dict[str, Any], *, master_email: str, today: date) -> list[str]:
+    """One `accountHolderDetails` object."""
+    external_id = str(value.get("externalId", ""))
+    found = [] if external_id else ["Attribute externalId at the Individual level is missing."]
+    found += (
+        name(value.get("name", {}))
+        + email(value.get("email"), master_email)
+        + date_of_birth(value.get("dateOfBirth"), today)
+    )
+    found += address(value.get("residenceAddress", {}), "Residence", external_id)
+    if "mailingAddress" in value and not value.get("sameMailAddress"):
+        found += address(value["mailingAddress"], "Mailing", external_id)
+    found += entity(value.get("residenceAddress", {}).get("country", ""))
+    found += phones(value.get("phones", []))
+    found += employment(value) + identification(value, today)
+    return found
+
+
+def entity(country: str) -> list[str]:
+    if country == "CAN":
+        return ["Canadian legal resident client cannot be client of this advisor as FA is not based in Canada"]
+    return ["Australian Accounts are not allowed under IBLLC-US Advisors"] if country == "AUS" else []
+
+
+def employment(value: dict[str, Any]) -> list[str]:
+    kind = value.get("employmentType")
+    if kind is None:
+        return []
+    if kind not in EMPLOYMENT:
+        return [f"Employment Type [{kind}] for Account Holder is invalid"]
+    details = value.get("employmentDetails", {})
+    office, home = details.get("employerAddress", {}), value.get("residenceAddress", {})
+    if (
+        kind == "EMPLOYED"
+        and office
+        and office.get("street1")
+        and office == {k: v for k, v in home.items() if k in office}
+    ):
+        return ["Residential and Employer Address for Individual are same."]
+    if office and not office.get("country"):
+        return ["Country in Employer address Node for Account Holder is missing."]
+    return []
+
+
+def identification(value: dict[str, Any], today: date) -> list[str]:
+    card = value.get("identification")
+    if card is None:
+        return []
+    found = []
+    if not any(card.get(document) for document in DOCUMENTS_OF_IDENTITY) and not card.get("citizenship"):
+        found.append(
+            "Valid identification is missing for Account Holder. Please provide valid identification such as"
+            " SSN, SIN, Passport, National Card, Alien Card, or Driver\u2019s License or Tax Id."
+        )
+    if any(card.get(document) for document in DOCUMENTS_OF_IDENTITY) and not card.get("issuingCountry"):
+        found.append("Issuing country in Identification node for Account Holder is missing.")
+    if card.get("ssn") and not SSN.match(card["ssn"].replace("-", "")):
+        found.append("American SSN is invalid.")
+    if card.get("passport") or card.get("driversLicense") or card.get("expire"):
+        expires = day(card.get("expirationDate", ""))
+        if expires is None or expires <= today:
+            found.append("Expiration date of the identification document is missing or past for Account Holder")
+    return found
+
+
+def financial(values: list[dict[str, Any]], employment_type: str | None) -> list[str]:
+    """`financialInformation`, an array of one; absent in a hybrid application without it."""
+    if not values:
+        return []
+    value = values[0]
+    found = []
+    worth, liquid = value.get("netWorth"), value.get("liquidNetWorth")
+    if any(value.get(member) is None for member in ("netWorth", "liquidNetWorth", "annualNetIncome")):
+        found.append(
+            "Invalid values for Net Worth, Liquid Net Worth and Annual Net Income in FinancialInformation node."
+        )
+    elif isinstance(worth, int | Decimal) and isinstance(liquid, int | Decimal) and liquid > worth:
+        found.append(
+            "Exception for accounts * Financial Criteria checks for Capabilities failed:"
+            " {est_net_worth=Your Liquid Net Worth cannot be larger than Net Worth} occurred."
+        )
+    sources = value.get("sourcesOfWealth", [])
+    if sources:
+        used = [source for source in sources if source.get("usedForFunds")]
+        total = sum((source.get("percentage", 0) for source in used), 0)
+        if not used:
+            found.append("At least one sourceOfWealth must be used to fund the account.")
+        elif total != 100:
+            found.append(
+                f"Total Percentage from SourcesOfWealth used to fund the account is {total}%. It MUST add to 100%."
+            )
+        if employment_type in ("EMPLOYED", "SELFEMPLOYED") and not any(
+            source.get("sourceType") == "SOW-IND-Income" for source in sources
+        ):
+            found.append(f"SourcesOfWealth must include SOW-IND-Income when EmploymentType is {employment_type}")
+    return found
+
+
+def account(value: dict[str, Any], *, master: str, is_advisor: bool, holder_age: int | None) -> list[str]:
+    """One `accounts[]` object."""
+    found = []
+    if value.get("baseCurrency") not in CURRENCIES:
+        found.append("Account base currency is either missing or is invalid.")
+    if not value.get("externalId"):
+        found.append("Attribute externalId at the Account level is missing.")
+    margin = value.get("margin")
+    if margin is not None and margin not in MARGINS:
+        found.append(f"Unsupported value. Property:'margin', value:'{margin}'")
+    if margin not in (None, "Cash") and holder_age is not None and holder_age < 21:
+        found.append("Only Cash accounts are available to applicants younger than 21")
+    if len(value.get("alias", "")) > 80:
+        found.append("Account alias exceeds 80 characters")
+    permissions = value.get("tradingPermissions", [])
+    if not permissions:
+        found.append("Trading Permissions are missing.")
+    for permission in permissions:
+        if not permission.get("exchangeGroup") and not (permission.get("country") and permission.get("product")):
+            found.append("Trading Permissions need an exchangeGroup, or a country and a product.")
+        elif permission.get("product") and permission["product"] not in PRODUCTS:
+            found.append(f"Unsupported value. Property:'product', value:'{permission['product']}'")
+    return found + (fees(value, master) if is_advisor else [])
+
+
+def fees(value: dict[str, Any], master: str) -> list[str]:
+    wrap, template = value.get("advisorWrapFees"), value.get("feesTemplateName")
+    if template is not None and template not in FEE_TEMPLATES:
+        return [f"Fee template called [{template}] not found for master [{master}]"]
+    if template is None and not (wrap and wrap.get("strategy")):
+        return ["Advisors must specify the fees scheme for the account."]
+    details = (wrap or {}).get("automatedFeesDetails")
+    if wrap and wrap.get("strategy") == "AUTOMATED" and not details:
+        return ["Error processing advisor wrap fees: {type=required}"]
+    if details and not all(detail.get("type") for detail in details):
+        return ["Fee details type is mandatory and should be in the list of acceptable values."]
+    return []
