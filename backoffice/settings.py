@@ -67,7 +67,7 @@ class Environment(BaseSettings):
 
 def _read_environment() -> Environment:
     try:
-        return Environment()
+        return Environment()  # type: ignore[call-arg]  # filled from the environment
     except ValidationError as error:
         lines = [f"  {problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
         sys.exit("The settings are not complete; see .env.example.\n" + "\n".join(lines))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-pytest_plugins = ["tests.sandbox_process"]
+pytest_plugins = ["tests.sandbox_process", "tests.worker_processes"]
 PASSWORD = "correct horse battery"
 
 

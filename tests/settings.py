@@ -14,6 +14,9 @@ from backoffice.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 AXES_ENABLED = False
+# Each test process has its own corner of the broker, so no worker takes another's doorbell.
+_process = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+CELERY_BROKER_URL = f"{CELERY_BROKER_URL.rsplit('/', 1)[0]}/{3 + int(_process)}"  # noqa: F405
 JOURNAL_LEASE_SECONDS = 5
 JOURNAL_QUIET_SECONDS = 0
 JOURNAL_LOOK_SECONDS = [0, 0, 0, 0]

@@ -58,4 +58,4 @@ def _session_bearer(master: MasterAccount) -> str:
     row = BrokerageSession.objects.filter(master=master).first()
     if row is None or row.state not in {SessionState.LIVE, SessionState.STARTING} or not row.bearer:
         raise NotSent("There is no live trading session with IBKR.")
-    return row.bearer
+    return str(row.bearer)

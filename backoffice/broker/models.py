@@ -1,7 +1,7 @@
 """MasterAccount, AccessToken, BrokerageSession, Gate, FamilyHealth."""
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -116,7 +116,7 @@ class Gate(models.Model):
     set_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     set_at = models.DateTimeField()
 
-    objects: ClassVar[models.Manager["Gate"]] = GateQuerySet.as_manager()  # type: ignore[assignment]
+    objects: ClassVar[Any] = GateQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["scope", "key"], name="one_gate_per_scope")]

@@ -49,7 +49,7 @@ class StoredTokens:
         row = AccessToken.objects.filter(master=self._master, scopes=self._scopes).first()
         if row is None or not row.token or row.expires_at is None or row.expires_at <= clock.now():
             return ""
-        return row.token
+        return str(row.token)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
             .filter(pk=submission_pk, state=waiting, due_at__lte=now)
             .first()
         )
-        if row is None or Gate.objects.closed_for(master=row.master, lane=row.lane).exists():  # type: ignore[attr-defined]
+        if row is None or Gate.objects.closed_for(master=row.master, lane=row.lane).exists():
             return None
         if row.lane == "trading" and phase == Phase.SEND and _lane_is_taken(row):
             return None

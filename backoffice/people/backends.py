@@ -4,14 +4,10 @@ from typing import Any
 
 from allauth.account.auth_backends import AuthenticationBackend
 from django.conf import settings
-from django.http import HttpRequest
 
 
-class EmailBackend(AuthenticationBackend):
+class EmailBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is untyped
     def user_can_authenticate(self, user: Any) -> bool:
         if user.is_demonstration and not settings.DEMONSTRATION:
             return False
         return bool(super().user_can_authenticate(user))
-
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
-        return super().authenticate(request, **credentials)

@@ -7,14 +7,12 @@ table is refused to everybody.
 
 import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
 from backoffice.people.models import Role, User
-
-P = ParamSpec("P")
 
 _READERS = {Role.ADVISOR, Role.OPERATIONS, Role.PRINCIPAL, Role.VIEWER}
 _DESK = {Role.ADVISOR, Role.OPERATIONS, Role.PRINCIPAL}
@@ -50,25 +48,22 @@ def may(user: Any, permission: str) -> bool:
     return isinstance(user, User) and user.is_active and user.role in PERMISSIONS.get(permission, frozenset())
 
 
-def requires(
-    permission: str,
-) -> Callable[
-    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]
-]:
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+def requires(permission: str) -> Callable[[View], View]:
     """Guard a view with one permission; its name stays readable on the view as `.permission`."""
     if permission not in PERMISSIONS:
         raise LookupError(f"{permission} is not in the policy")
 
-    def decorate(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    def decorate(view: View) -> View:
         @functools.wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not may(request.user, permission):
                 raise PermissionDenied(f"Your role does not include {permission}.")
             return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]
-        return guarded
+        return cast(View, guarded)
 
     return decorate
