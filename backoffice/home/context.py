@@ -1,0 +1,115 @@
+"""What the frame of every page is told. Lazy: a fragment that draws no frame asks nothing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+from backoffice.broker.models import Environment, MasterAccount
+from backoffice.home import registry
+from backoffice.home.registry import Count, NavigationEntry
+from backoffice.people.models import User
+from backoffice.people.policy import may
+
+
+@dataclass(frozen=True)
+class Place:
+    """A navigation entry as this person sees it."""
+
+    entry: NavigationEntry
+    url: str
+    is_current: bool
+    count: Count | None
+
+
+@dataclass(frozen=True)
+class Section:
+    name: str
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where the pages are: the environment's key and words, and the connections' account numbers."""
+
+    key: str
+    name: str
+    masters: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
+_NO_CONNECTION = Surroundings(key="none", name="No connection", masters=(), hosts=())
+
+
+def surroundings() -> Surroundings:
+    """Return the environment of the frame. One production connection makes the whole page production."""
+    rows = list(MasterAccount.objects.order_by("account").values_list("environment", "account", "base_url"))
+    if not rows:
+        return _NO_CONNECTION
+    found = {environment for environment, _, _ in rows}
+    key = next(kind for kind in (Environment.PRODUCTION, Environment.QA, Environment.SANDBOX) if kind in found)
+    hosts = sorted({url.split("//", 1)[-1].rstrip("/") for environment, _, url in rows if environment == key})
+    return Surroundings(
+        key=key.value, name=str(key.label), masters=tuple(account for _, account, _ in rows), hosts=tuple(hosts)
+    )
+
+
+def places(user: User, path: str) -> list[Place]:
+    """Return the entries this person may open, in order; the deepest that contains `path` is the current one."""
+    open_entries = []
+    for entry in registry.navigation:
+        if may(user, entry.permission):
+            try:
+                open_entries.append((entry, reverse(entry.url_name)))
+            except NoReverseMatch:
+                continue  # an app that is not switched on in this installation
+    holding = [url for _, url in open_entries if path == url or (url != "/" and path.startswith(url))]
+    current = max(holding, key=len, default=None)
+    return [
+        Place(entry=entry, url=url, is_current=url == current, count=entry.count(user) if entry.count else None)
+        for entry, url in open_entries
+    ]
+
+
+@dataclass(frozen=True)
+class Navigation:
+    sections: tuple[Section, ...]
+    bar: tuple[Place, ...]
+    current: Place | None
+
+
+def navigation(user: User, path: str) -> Navigation:
+    """Return the side column in its fixed order of sections, and the bar of a narrow screen."""
+    found = sorted(places(user, path), key=lambda place: place.entry.order)
+    sections = tuple(
+        Section(name, members)
+        for name in registry.SECTIONS
+        if (members := tuple(place for place in found if place.entry.section == name))
+    )
+    bar = sorted((place for place in found if place.entry.mobile), key=lambda place: place.entry.mobile)[:4]
+    return Navigation(sections, tuple(bar), next((place for place in found if place.is_current), None))
+
+
+def _demonstration_logins() -> list[User]:
+    if not settings.DEMONSTRATION:
+        return []
+    return list(User.objects.filter(is_demonstration=True, is_active=True).order_by("role"))
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `firm_name`, `environment`, `navigation`, `demonstration`, `demonstration_logins`, `reference`."""
+
+    def draw() -> Navigation | None:
+        return navigation(request.user, request.path) if isinstance(request.user, User) else None
+
+    return {
+        "firm_name": settings.FIRM_NAME,
+        "environment": SimpleLazyObject(surroundings),
+        "navigation": SimpleLazyObject(draw),
+        "demonstration": settings.DEMONSTRATION,
+        "demonstration_logins": SimpleLazyObject(_demonstration_logins),
+        "reference": getattr(request, "reference", ""),
+    }

@@ -1,0 +1,186 @@
+"""What the frame itself puts on the registry: Today, the inbox's headings, the state bar's first items, health."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from celery import current_app
+from django.db import connection
+from django.db.models import Count, Min
+from django.urls import NoReverseMatch, reverse
+from kombu.exceptions import OperationalError as BrokerUnreachable
+
+from backoffice.broker.models import BrokerageSession, FamilyHealth, Gate, SessionState
+from backoffice.core import clock
+from backoffice.home import formats, market_hours, registry
+from backoffice.home.registry import Health, HealthCheck, InboxGroup, NavigationEntry, StateBarItem, Tone
+from backoffice.journal.models import Heartbeat, State, Submission
+from backoffice.people.models import User
+
+GROUPS = (
+    InboxGroup("answer", "Answer now", "An outcome or an order is waiting on you", "bolt", 10),
+    InboxGroup("approval", "Waiting for your approval", "You did not make any of these", "checks", 20),
+    InboxGroup("doubt", "Outcome unknown", "Nothing is sent again while a look can still answer", "help-hexagon", 30),
+    InboxGroup("stuck", "Applications stuck", "Somebody must do something before IBKR goes on", "layout-kanban", 40),
+    InboxGroup("money", "Money on its way", "Followed until IBKR says it is done", "arrows-exchange", 50),
+    InboxGroup("reports", "Reports missing or late", "Retries run by themselves", "calendar-time", 60),
+    InboxGroup("other", "Also yours", "Nothing here is urgent", "inbox", 90),
+)
+
+# Workers ring every ten seconds (the schedule); three silences in a row are a fault.
+_SILENCE = timedelta(seconds=35)
+_SESSION_TONES: dict[str, Tone] = {
+    SessionState.LIVE: "good",
+    SessionState.STARTING: "wait",
+    SessionState.COMPETING: "wait",
+    SessionState.DOWN: "bad",
+}
+
+
+def register() -> None:
+    """Put the frame's own parts on the registry."""
+    registry.navigation.add(
+        NavigationEntry("", "Today", "inbox", "home:today", "home.view_today", count=_waiting, order=1, mobile=1)
+    )
+    for group in GROUPS:
+        registry.inbox_groups.add(group)
+    for provider in (sessions, gates, families, queues, market):
+        registry.state_bar.add(provider)
+    for check in (
+        HealthCheck("database", database_health),
+        HealthCheck("broker", broker_health),
+        HealthCheck("workers", workers_health),
+        HealthCheck("beat", beat_health),
+        HealthCheck("session", session_health, needed=False),
+    ):
+        registry.health.add(check)
+
+
+def _waiting(user: User) -> registry.Count | None:
+    items = [item for provider in registry.inbox for item in provider(user)]
+    if not items:
+        return None
+    tones = {item.tone for item in items}
+    return registry.Count(
+        len(items), "unknown" if "unknown" in tones else "wait" if tones & {"bad", "wait"} else "neutral"
+    )
+
+
+def _connections_url() -> str:
+    try:
+        return reverse("broker:connection_list")
+    except NoReverseMatch:
+        return ""
+
+
+def sessions(user: User) -> Iterator[StateBarItem]:
+    """Say how each trading session is; what is wrong is said in the keeper's words."""
+    now = clock.now()
+    for session in BrokerageSession.objects.select_related("master").order_by("master__account"):
+        if session.is_live and session.last_tickle_at:
+            detail = f"{session.master.username}, kept alive {formats.span(now - session.last_tickle_at)} ago"
+        else:
+            detail = f"{session.master.username}, {session.detail}" if session.detail else session.master.username
+        word = f"Trading session {session.get_state_display().lower()}"
+        yield StateBarItem(word, detail, _SESSION_TONES[session.state], _connections_url(), order=10)
+
+
+def gates(user: User) -> Iterator[StateBarItem]:
+    """Name each closed gate: nothing leaves behind it."""
+    for gate in Gate.objects.filter(is_open=False):
+        yield StateBarItem(f"{gate} stopped", gate.reason, "bad", _connections_url(), order=5)
+
+
+def families(user: User) -> Iterator[StateBarItem]:
+    """Name the API families that failed last; when all are well, one item says so."""
+    rows = list(FamilyHealth.objects.select_related("master").order_by("family"))
+    ill = [row for row in rows if not row.is_well and row.last_failure_at]
+    for row in ill:
+        since = formats.moment(row.last_failure_at, now=clock.now()) if row.last_failure_at else ""
+        yield StateBarItem(
+            f"{row.family.capitalize()} API not well", f"since {since}", "wait", _connections_url(), order=20
+        )
+    if rows and not ill:
+        latest = max((row.last_success_at for row in rows if row.last_success_at), default=None)
+        detail = f"last answer {formats.span(clock.now() - latest)} ago" if latest else ""
+        yield StateBarItem("IBKR answers", detail, "good", _connections_url(), order=20)
+
+
+def queues(user: User) -> Iterator[StateBarItem]:
+    """Say how much waits to be sent, and since when; and a beat that has stopped."""
+    now = clock.now()
+    beat = beat_health()
+    if not beat.ok:
+        yield StateBarItem(
+            "Workers silent", "nothing is sent or read until they are back", "bad", _connections_url(), order=30
+        )
+        return
+    waiting = Submission.objects.filter(state__in=[State.READY, State.CLAIMED], due_at__lte=now).aggregate(
+        number=Count("pk"), oldest=Min("due_at")
+    )
+    if not waiting["number"]:
+        yield StateBarItem("Queues clear", "", "good", _connections_url(), order=30)
+        return
+    age = now - waiting["oldest"]
+    tone: Tone = "wait" if age > timedelta(seconds=60) else "good"
+    yield StateBarItem(
+        f"{waiting['number']} to send", f"oldest {formats.span(age)}", tone, _connections_url(), order=30
+    )
+
+
+def market(user: User) -> Iterator[StateBarItem]:
+    """Say whether the regular session in New York is open."""
+    now = clock.now()
+    is_open, bell = market_hours.next_bell(now)
+    word, verb = ("NYSE open", "closes") if is_open else ("NYSE closed", "opens")
+    yield StateBarItem(word, f"{verb} in {formats.span(bell - now)}", "neutral", order=40)
+
+
+# ---- health
+
+
+def database_health() -> Health:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return Health(True, "answers", 0)
+
+
+def broker_health() -> Health:
+    """Ask the broker to take a connection; it only rings doorbells, so pages work without it."""
+    with current_app.connection_for_write(connect_timeout=1) as link:
+        try:
+            link.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+        except (BrokerUnreachable, OSError) as error:
+            return Health(False, f"does not answer: {type(error).__name__}")
+    return Health(True, "answers", 0)
+
+
+def workers_health() -> Health:
+    """Every lane that has ever been heard must have been heard lately."""
+    rows = dict(Heartbeat.objects.exclude(name="beat").values_list("name", "at"))
+    if not rows:
+        return Health(False, "no worker has been heard yet")
+    now = clock.now()
+    silent = sorted(name for name, at in rows.items() if now - at > _SILENCE)
+    oldest = int((now - min(rows.values())).total_seconds())
+    if silent:
+        return Health(False, f"silent: {', '.join(silent)}", oldest)
+    return Health(True, f"{len(rows)} lanes heard", oldest)
+
+
+def beat_health() -> Health:
+    """The clock that rings the lanes: if any lane was heard lately, it runs."""
+    latest = Heartbeat.objects.order_by("-at").values_list("at", flat=True).first()
+    if latest is None:
+        return Health(False, "has not rung yet")
+    age = clock.now() - latest
+    return Health(age <= _SILENCE, f"last rang {formats.span(age)} ago", int(age.total_seconds()))
+
+
+def session_health() -> Health:
+    """The trading sessions; reported, but pages and every other lane are ready without one."""
+    rows = list(BrokerageSession.objects.select_related("master"))
+    if not rows:
+        return Health(False, "no keeper has started")
+    down = [f"{row.master.username}: {row.get_state_display().lower()}" for row in rows if not row.is_live]
+    ages = [int((clock.now() - row.last_tickle_at).total_seconds()) for row in rows if row.last_tickle_at]
+    return Health(not down, "; ".join(down) or "live", max(ages, default=None))

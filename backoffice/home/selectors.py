@@ -1,0 +1,76 @@
+"""What the frame's pages show, gathered from the providers on the registry."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from backoffice.home import registry
+from backoffice.home.registry import FeedItem, Figure, InboxGroup, InboxItem, SearchHit, StateBarItem
+from backoffice.people.models import User
+
+FEED_LENGTH = 12
+HITS_PER_PROVIDER = 6
+
+
+@dataclass(frozen=True)
+class Heading:
+    """One group of the inbox with its items."""
+
+    group: InboxGroup
+    items: tuple[InboxItem, ...]
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """The inbox and a mark that changes when what it asks for does; ages alone do not change it."""
+
+    headings: tuple[Heading, ...]
+    mark: str
+    number: int
+
+
+def inbox(user: User, scope: str = "all") -> Inbox:
+    """Return what this person must do, grouped. `scope` "mine" keeps what they own and what nobody does."""
+    items = [item for provider in registry.inbox for item in provider(user)]
+    if scope == "mine":
+        items = [item for item in items if item.owner in (user, None)]
+    groups = {group.key: group for group in registry.inbox_groups}
+    by_group: dict[str, list[InboxItem]] = {}
+    for item in items:
+        by_group.setdefault(item.group if item.group in groups else "other", []).append(item)
+    headings = tuple(
+        Heading(groups[key], tuple(sorted(members, key=lambda item: (item.urgency, item.kind))))
+        for key, members in sorted(by_group.items(), key=lambda pair: groups[pair[0]].order)
+    )
+    said = "\n".join(
+        f"{item.kind}|{item.title}|{item.tone}|{item.action}" for heading in headings for item in heading.items
+    )
+    return Inbox(headings, sha256(said.encode()).hexdigest()[:12], len(items))
+
+
+def figures(user: User) -> list[Figure]:
+    """Return the strip of Today, in order."""
+    return sorted(
+        (figure for provider in registry.figures for figure in provider(user)), key=lambda figure: figure.order
+    )
+
+
+def feed(user: User, since: datetime) -> list[FeedItem]:
+    """Return what happened since, newest first."""
+    items = [item for provider in registry.feed for item in provider(user, since)]
+    return sorted(items, key=lambda item: item.at, reverse=True)[:FEED_LENGTH]
+
+
+def state_bar(user: User) -> list[StateBarItem]:
+    """Return the state bar, in order; what is bad comes first among equals."""
+    rank = {"bad": 0, "unknown": 1, "wait": 2}
+    items = [item for provider in registry.state_bar for item in provider(user)]
+    return sorted(items, key=lambda item: (item.order, rank.get(item.tone, 3)))
+
+
+def search(user: User, text: str) -> list[SearchHit]:
+    """Return the first answers of each provider, and the places whose name fits."""
+    hits: list[SearchHit] = []
+    for provider in registry.search:
+        hits += list(provider(user, text))[:HITS_PER_PROVIDER]
+    return hits

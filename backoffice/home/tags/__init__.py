@@ -1,0 +1,1 @@
+"""The tags of `templatetags/ui.py`, by what they show."""

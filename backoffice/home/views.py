@@ -1,0 +1,153 @@
+"""Today, search, the state bar, health and the plain pages of failure."""
+
+import re
+from datetime import datetime, timedelta
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from backoffice.core import clock
+from backoffice.home import formats, registry, selectors, specimens
+from backoffice.home.registry import Health, HealthCheck
+from backoffice.people.models import User
+from backoffice.people.policy import requires
+
+_SEEN = "today_seen_at"
+_SCOPES = {"mine": "Mine", "all": "All"}
+
+
+def _reader(request: HttpRequest) -> User:
+    user = request.user
+    if not isinstance(user, User):
+        raise TypeError("a page behind sign-in was reached without it")
+    return user
+
+
+@require_safe
+@requires("home.view_today")
+def today(request: HttpRequest) -> HttpResponse:
+    """The one inbox, the figures, the connection, and what happened since the reader was last here."""
+    user = _reader(request)
+    scope = _scope(request)
+    since = _since(request)
+    context = {
+        "today": clock.now(),
+        "scope": scope,
+        "scopes": _SCOPES,
+        "figures": selectors.figures(user),
+        "inbox": selectors.inbox(user, scope),
+        "connection": selectors.state_bar(user),
+        "feed": selectors.feed(user, since),
+        "since": since,
+        "since_words": formats.moment(since, now=clock.now()),
+    }
+    return render(request, "home/today.html", context)
+
+
+def _scope(request: HttpRequest) -> str:
+    asked = request.GET.get("scope", "all")
+    return asked if asked in _SCOPES else "all"
+
+
+def _since(request: HttpRequest) -> datetime:
+    """Return when the reader's last visit ended: the last look that is at least half an hour old, or a day ago."""
+    now = clock.now()
+    stored = request.session.get(_SEEN)
+    last, shown = (datetime.fromisoformat(text) for text in stored) if stored else (now, now - timedelta(days=1))
+    if now - last > timedelta(minutes=30):
+        shown = last
+    if not stored or now - last > timedelta(minutes=5):
+        request.session[_SEEN] = [now.isoformat(), shown.isoformat()]
+    return shown
+
+
+@require_safe
+@requires("home.view_today")
+def inbox(request: HttpRequest) -> HttpResponse:
+    """The inbox alone, for a page that asks again."""
+    scope = _scope(request)
+    return render(request, "home/_inbox.html", {"inbox": selectors.inbox(_reader(request), scope), "scope": scope})
+
+
+@require_safe
+@requires("home.view_today")
+def state_bar(request: HttpRequest) -> HttpResponse:
+    return render(request, "home/_state_bar.html", {"items": selectors.state_bar(_reader(request)), "now": clock.now()})
+
+
+@require_safe
+@requires("home.view_today")
+def search(request: HttpRequest) -> HttpResponse:
+    """Answer the search of the side column; without htmx, as a page."""
+    text = request.GET.get("q", "").strip()[:80]
+    hits = selectors.search(_reader(request), text) if len(text) >= 2 else []
+    template = "home/_search.html" if request.headers.get("HX-Request") else "home/search.html"
+    return render(request, template, {"hits": hits, "text": text})
+
+
+@require_safe
+@requires("home.view_components")
+def components(request: HttpRequest) -> HttpResponse:
+    """Every shared part on one sheet, to compare with the drawings."""
+    return render(request, "home/components.html", specimens.context())
+
+
+# ---- health
+
+
+@never_cache
+@login_not_required
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("alive\n", content_type="text/plain")
+
+
+@never_cache
+@login_not_required
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Say of each part whether it works and how old the last sign of it is. Answers when the database does not."""
+    found = {check.name: (_ask(check), check.needed) for check in registry.health}
+    ready = all(health.ok for health, needed in found.values() if needed)
+    answer = {
+        name: {"ok": health.ok, "age": health.age, "detail": health.detail} for name, (health, _) in found.items()
+    }
+    return JsonResponse({"ok": ready} | answer, status=200 if ready else 503)
+
+
+def _ask(check: HealthCheck) -> Health:
+    try:
+        return check.check()
+    except (OperationalError, InterfaceError):
+        return Health(False, "the database does not answer")
+    except DatabaseError as error:
+        return Health(False, f"the database refused: {type(error).__name__}")
+
+
+# ---- failures
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "400.html", status=400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    sentence = str(exception) if re.search(r"role|may", str(exception)) else ""
+    return render(request, "403.html", {"sentence": sentence}, status=403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return render(request, "500.html", status=500)
+
+
+for _view in (bad_request, permission_denied, page_not_found, server_error):
+    login_not_required(_view)
