@@ -23,7 +23,7 @@ from backoffice.ibkr.wire import Json, Unreadable, decode
 
 # The request, or one with the same key, is already there: look, do not count it as refused.
 _EVIDENCE_OF_PRESENCE = re.compile(
-    r"already registered|already processed|DUP\w*_CP|already exists for counterparty", re.IGNORECASE
+    r"already registered|already processed|DU[BP]\w*_CP|already exists for counterparty", re.IGNORECASE
 )
 _SESSION_NOT_READY = re.compile(
     r"no bridge|init session first|query /accounts first|not authenticated|not primed", re.IGNORECASE
