@@ -21,8 +21,8 @@ def build_world(sandbox: Sandbox, group_facts: list[dict[str, Any]], order_facts
     desk = Desk(sandbox)
     for fact in group_facts:
         groups.keep(desk, master.account, groups.Group(fact["name"], fact["method"], dict.fromkeys(fact["accounts"])))
-    for number, fact in enumerate(order_facts, start=1):
-        at, price = _instant_and_price(sandbox, fact)
+    placed = sorted(((*_instant_and_price(sandbox, fact), fact) for fact in order_facts), key=lambda order: order[0])
+    for number, (at, price, fact) in enumerate(placed, start=1):
         shares = {account: int(units) for account, units in fact["shares"].items()}
         ticket = Ticket(
             kind="group" if fact["target"] in {group["name"] for group in group_facts} else "account",
@@ -55,8 +55,9 @@ def build_world(sandbox: Sandbox, group_facts: list[dict[str, Any]], order_facts
 
 
 def _instant_and_price(sandbox: Sandbox, fact: dict[str, Any]) -> tuple[datetime, Decimal]:
-    """The moment of a historic order, on a business day and never in the future, and the market's price then."""
+    """Return the moment of a historic order, on the Friday before if it falls on a weekend, and the market's price then."""
     day = sandbox.clock.now().astimezone(NEW_YORK).date() - timedelta(days=int(fact["days_ago"]))
+    day -= timedelta(days=max(0, day.weekday() - 4))
     at = datetime.combine(day, time.fromisoformat(fact["time"]), UTC)
     bid, ask = sandbox.market.spread(fact["conid"], at)
     return at, ask if fact["side"] == "BUY" else bid

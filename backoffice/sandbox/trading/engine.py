@@ -6,6 +6,7 @@ A fill of a block is shared among its accounts at one price, in the ratio of wha
 """
 
 import random
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -28,7 +29,7 @@ def catch_up(sandbox: Sandbox) -> None:
 
 
 def advance(sandbox: Sandbox, order: Order) -> None:
-    now = sandbox.clock.now()
+    now, before = sandbox.clock.now(), replace(order)
     until = min(limit for limit in (now, order.expires_at, order.cancel_at) if limit is not None)
     if not order.plan:
         _look(sandbox, order, until)
@@ -36,7 +37,8 @@ def advance(sandbox: Sandbox, order: Order) -> None:
         if fill.at <= until:
             book(sandbox, order, fill)
     order.status, order.ended_because = _status(sandbox, order, now)
-    orderbook.save(sandbox, order)
+    if order != before:
+        orderbook.save(sandbox, order)
 
 
 def day_end(at: datetime) -> datetime:
@@ -75,7 +77,8 @@ def _look(sandbox: Sandbox, order: Order, until: datetime) -> None:
         if _is_crossed(sandbox, order, at):
             order.plan = _plan(sandbox, order, at)
             break
-    order.looked_at = max(until, order.created_at + timedelta(microseconds=1))
+    if instants:
+        order.looked_at = max(instants[-1], order.created_at + timedelta(microseconds=1))
 
 
 def _is_crossed(sandbox: Sandbox, order: Order, at: datetime) -> bool:

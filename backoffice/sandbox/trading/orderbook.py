@@ -318,7 +318,7 @@ def book(sandbox: Sandbox, order: Order, execution: Execution) -> None:
         order.conid,
         instrument.currency,
         order.sign * execution.quantity,
-        execution.price * instrument.unit_factor,
+        execution.price,
         execution.commission,
         execution.execution_id,
         order.coid,
