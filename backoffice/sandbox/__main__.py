@@ -36,7 +36,7 @@ def main() -> int:
         # h11, so that a fault can find the connection behind an answer and tear it down
         uvicorn.run(
             app, host=arguments.host, port=arguments.port, http="h11", lifespan="off", log_level="warning",
-            server_header=False,
+            server_header=False, proxy_headers=False,
             timeout_graceful_shutdown=1, timeout_keep_alive=75,
         )  # fmt: skip
     return 0

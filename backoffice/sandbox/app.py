@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import (
@@ -87,12 +87,20 @@ def open_sandbox(state_dir: Path, seed: int) -> Sandbox:
     return sandbox
 
 
+class Application(Starlette):
+    """Starlette with the exchange around everything, so that a fault sees the connection itself behind `send`."""
+
+    def __init__(self, sandbox: Sandbox, routes: list[BaseRoute]) -> None:
+        super().__init__(routes=routes)
+        self.state.sandbox = sandbox
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Exchange(super().build_middleware_stack(), self.state.sandbox)
+
+
 def build(state_dir: Path, seed: int = 1) -> Starlette:
     sandbox = open_sandbox(state_dir, seed)
-    routes = [route for family in FAMILIES for route in family.routes(sandbox)]
-    app = Starlette(routes=routes, middleware=[Middleware(Exchange, sandbox=sandbox)])
-    app.state.sandbox = sandbox
-    return app
+    return Application(sandbox, [route for family in FAMILIES for route in family.routes(sandbox)])
 
 
 class Exchange:
@@ -172,6 +180,7 @@ class Exchange:
         for message in messages:
             await send(message)
         if fault and fault.phase == "answered" and fault.action == "reset":
+            await asyncio.sleep(0.2)  # a reset throws away what the caller has not yet read
             await faults.cut(send)
 
     def _log(self, scope: Scope, body: bytes, status: int | None, fault: faults.Fault | None) -> None:

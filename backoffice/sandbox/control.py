@@ -4,7 +4,7 @@
     POST reset {"seed"?} | clock {"offset_seconds"} | advance {"seconds"} | config {name: value} | faults {plan} | clients {...}
     POST accounts/{account} {"state"} or {"status"} or {"task": form number, "reject": reason | "complete": true}
     DELETE requests | faults
-Answers are objects: {"entries": [...]}, {"requests": [...]}, {"faults": [...]}; a mistake is 400 {"error": sentence}.
+Answers are objects: {"effects": [...]}, {"requests": [...]}, {"faults": [...]}; a mistake is 400 {"error": sentence}.
 """
 
 import re
@@ -114,7 +114,7 @@ def _requests(sandbox: Sandbox, request: Request, _body: Any) -> dict[str, Any]:
 
 def _ledger(sandbox: Sandbox, request: Request, _body: Any) -> dict[str, Any]:
     effects = sandbox.ledger.effects(request.query_params.get("kind"), request.query_params.get("key"))
-    return {"entries": [asdict(effect) for effect in effects]}
+    return {"effects": [asdict(effect) for effect in effects]}
 
 
 def _clients(sandbox: Sandbox, _request: Request, _body: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -113,6 +114,7 @@ def signing_key(store: Store) -> str:
     return pem
 
 
+@cache  # reading a private key checks its primes, which takes longer than all the rest of a request
 def _public(pem: str) -> str:
     key = serialization.load_pem_private_key(pem.encode(), None).public_key()
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

@@ -127,7 +127,7 @@ def _book_the_past(sandbox: Sandbox, fact: dict[str, Any], opened: date) -> None
             COMMISSION,
             f"{account}-h{order + 1:03d}", f"history-{order + 1}", at,
         )  # fmt: skip
-    _dividends(sandbox, fact, opened)
+    _dividends(sandbox, fact, opened, trades)
     wealth = sum(
         (
             abs(holding.cost_basis) * sandbox.market.fx(holding.currency, fact["base_currency"])
@@ -172,19 +172,21 @@ def _of_historic_orders(account: str) -> dict[int, Decimal]:
     return moved
 
 
-def _dividends(sandbox: Sandbox, fact: dict[str, Any], opened: date) -> None:
+def _dividends(sandbox: Sandbox, fact: dict[str, Any], opened: date, trades: list[tuple[date, int, Decimal]]) -> None:
     account, today = fact["account"], _today(sandbox)
     for entry_day in _month_days(opened, today, 15):
-        for holding in sandbox.books.holdings(account):
-            instrument = instruments.get(holding.conid)
-            pays_this_month = instrument is not None and holding.conid % 2 == entry_day.month % 3
-            units = _units_on(sandbox, account, holding.conid, entry_day)
+        for conid in sorted({traded for _, traded, _ in trades}):
+            instrument = instruments.get(conid)
+            pays_this_month = conid % 2 == entry_day.month % 3
+            units = sum(
+                (quantity for day, traded, quantity in trades if traded == conid and day <= entry_day), Decimal(0)
+            )
             if instrument is None or not pays_this_month or units <= 0:
                 continue
-            gross = (
-                instrument.value(units, sandbox.market.close(holding.conid, entry_day)) * DIVIDEND_PER_QUARTER
-            ).quantize(CENT)
-            at, reference = _at(entry_day, time(20, 20)), f"div-{holding.conid}-{entry_day:%Y%m}"
+            gross = (instrument.value(units, sandbox.market.close(conid, entry_day)) * DIVIDEND_PER_QUARTER).quantize(
+                CENT
+            )
+            at, reference = _at(entry_day, time(20, 20)), f"div-{conid}-{entry_day:%Y%m}"
             sandbox.books.post_cash(
                 account, instrument.currency, gross, "dividend", f"{instrument.symbol} cash dividend", reference, at
             )
@@ -243,16 +245,6 @@ def _fund(sandbox: Sandbox, fact: dict[str, Any], opened: date, spoken_for: dict
             f"wdr-{account}-1",
             first + timedelta(days=150 if fact["months_open"] > 6 else 40),
         )
-
-
-def _units_on(sandbox: Sandbox, account: str, conid: int, day: date) -> Decimal:
-    rows = sandbox.store.rows(
-        "SELECT quantity FROM entries WHERE account = ? AND conid = ? AND kind = 'trade' AND day <= ?",
-        account,
-        conid,
-        day.isoformat(),
-    )
-    return sum((Decimal(row["quantity"]) for row in rows), Decimal(0))
 
 
 def _today(sandbox: Sandbox) -> date:
