@@ -11,6 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from backoffice.broker.models import Environment, MasterAccount
 from backoffice.home import registry
 from backoffice.home.registry import Count, NavigationEntry
+from backoffice.people import demonstration
 from backoffice.people.models import User
 from backoffice.people.policy import may
 
@@ -93,14 +94,24 @@ def navigation(user: User, path: str) -> Navigation:
     return Navigation(sections, tuple(bar), next((place for place in found if place.is_current), None))
 
 
-def _demonstration_logins() -> list[User]:
+@dataclass(frozen=True)
+class Logins:
+    """The demonstration's people and their one password, for its sign-in page only."""
+
+    people: tuple[User, ...]
+    password: str
+
+
+def _demonstration_logins() -> Logins | None:
     if not settings.DEMONSTRATION:
-        return []
-    return list(User.objects.filter(is_demonstration=True, is_active=True).order_by("role"))
+        return None
+    found = {user.email: user for user in User.objects.filter(is_demonstration=True, is_active=True)}
+    people = tuple(found[login.email] for login in demonstration.LOGINS if login.email in found)
+    return Logins(people, demonstration.PASSWORD) if people else None
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `firm_name`, `environment`, `navigation`, `demonstration`, `demonstration_logins`, `reference`."""
+    """Context processor: `firm_name`, `environment`, `navigation`, `demonstration`, `logins`, `reference`."""
 
     def draw() -> Navigation | None:
         return navigation(request.user, request.path) if isinstance(request.user, User) else None
@@ -110,6 +121,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "environment": SimpleLazyObject(surroundings),
         "navigation": SimpleLazyObject(draw),
         "demonstration": settings.DEMONSTRATION,
-        "demonstration_logins": SimpleLazyObject(_demonstration_logins),
+        "logins": SimpleLazyObject(_demonstration_logins),
         "reference": getattr(request, "reference", ""),
     }

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError as BrokerUnreachable
 
 from backoffice.broker.models import BrokerageSession, FamilyHealth, Gate, SessionState
 from backoffice.core import clock
-from backoffice.home import formats, market_hours, registry
+from backoffice.home import formats, market_hours, registry, selectors
 from backoffice.home.registry import Health, HealthCheck, InboxGroup, NavigationEntry, StateBarItem, Tone
 from backoffice.journal.models import Heartbeat, State, Submission
 from backoffice.people.models import User
@@ -56,7 +56,7 @@ def register() -> None:
 
 
 def _waiting(user: User) -> registry.Count | None:
-    items = [item for provider in registry.inbox for item in provider(user)]
+    items = selectors.waiting(user)
     if not items:
         return None
     tones = {item.tone for item in items}

@@ -1,11 +1,9 @@
 """What every answer carries: the content policy, a reference id, the reader's zone, and plain words when something fails."""
 
-import logging
 import uuid
 from collections.abc import Callable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -14,7 +12,6 @@ from django.utils.cache import patch_vary_headers
 from backoffice.audit.services import Origin, origin
 from backoffice.core.errors import Conflict, NotPermitted, Refusal
 
-log = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponse]
 
 CONTENT_POLICY = "; ".join(
@@ -80,7 +77,7 @@ def _zone(name: str) -> ZoneInfo | None:
 
 
 class PlainErrors:
-    """Turn what a service refused, and a database that does not answer, into a page that says so."""
+    """Turn what a service refused into a page that says so. (What fails for good is `views.server_error`.)"""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
@@ -89,9 +86,6 @@ class PlainErrors:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if isinstance(error, OperationalError | InterfaceError):
-            log.error("The database did not answer; reference %s", getattr(request, "reference", ""), exc_info=error)
-            return render(request, "503.html", status=503)
         if isinstance(error, Refusal):
             status = 403 if isinstance(error, NotPermitted) else 409 if isinstance(error, Conflict) else 422
             return render(

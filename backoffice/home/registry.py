@@ -17,10 +17,12 @@ A provider is a plain function; it starts from `.visible_to(user)` and returns w
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
+from backoffice.broker.models import MasterAccount
 from backoffice.core.money import Money
 from backoffice.people.models import User
 
@@ -39,6 +41,15 @@ class Registry(Generic[T]):
     def add(self, part: T) -> None:
         if part not in self._parts:
             self._parts.append(part)
+
+    @contextmanager
+    def holding(self, *parts: T) -> Iterator[None]:
+        """Hold only these parts for a while: the frame is tried without the apps."""
+        before, self._parts = self._parts, list(parts)
+        try:
+            yield
+        finally:
+            self._parts = before
 
     def __iter__(self) -> Iterator[T]:
         return iter(tuple(self._parts))
@@ -186,11 +197,14 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class DemonstrationLoader:
-    """Loads one app's share of the demonstration firm; idempotent, called in `order`."""
+    """Loads one app's share of the demonstration firm: `load(world, users, connection)`, harmless when repeated, in `order`.
+
+    `world` is the sandbox's `/_sandbox/world`, `users` the demonstration people by key.
+    """
 
     order: int
     name: str
-    load: Callable[[], None]
+    load: Callable[[dict[str, Any], dict[str, User], MasterAccount], None]
 
 
 InboxProvider = Callable[[User], Iterable[InboxItem]]

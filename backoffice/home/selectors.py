@@ -29,9 +29,18 @@ class Inbox:
     number: int
 
 
+def waiting(user: User) -> list[InboxItem]:
+    """Return everything that waits for this person. Gathered once for each request: the side column counts the same list."""
+    gathered: list[InboxItem] | None = getattr(user, "_waiting", None)
+    if gathered is None:
+        gathered = [item for provider in registry.inbox for item in provider(user)]
+        user._waiting = gathered  # type: ignore[attr-defined]
+    return gathered
+
+
 def inbox(user: User, scope: str = "all") -> Inbox:
     """Return what this person must do, grouped. `scope` "mine" keeps what they own and what nobody does."""
-    items = [item for provider in registry.inbox for item in provider(user)]
+    items = waiting(user)
     if scope == "mine":
         items = [item for item in items if item.owner in (user, None)]
     groups = {group.key: group for group in registry.inbox_groups}

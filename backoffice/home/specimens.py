@@ -38,8 +38,7 @@ def context() -> dict[str, Any]:
     """Return what `home/components.html` shows."""
     now = clock.now()
     form = SpecimenForm(
-        {"amount": "48500.00", "value_date": "2026-11-22", "income": "C", "risk": "B", "reason": "Roof repair"},
-        files={},
+        {"amount": "48500.00", "value_date": "2026-11-22", "income": "C", "risk": "B", "reason": "Roof repair"}
     )
     form.is_valid()
     return {

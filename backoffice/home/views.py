@@ -1,6 +1,7 @@
 """Today, search, the state bar, health and the plain pages of failure."""
 
 import re
+import sys
 from datetime import datetime, timedelta
 
 from django.contrib.auth.decorators import login_not_required
@@ -146,6 +147,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Say what failed, with the reference under which it is in the log. Django calls this while the exception is at hand."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return render(request, "503.html", status=503)
     return render(request, "500.html", status=500)
 
 
