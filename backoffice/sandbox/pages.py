@@ -9,7 +9,7 @@ body{margin:0;font:16px/1.5 system-ui,sans-serif;color:#1d2530;background:#eef1f
 header{background:#a3101f;color:#fff;padding:.9rem 1.5rem;display:flex;justify-content:space-between;flex-wrap:wrap;gap:.5rem}
 header b{letter-spacing:.02em}
 main{max-width:44rem;margin:2rem auto;background:#fff;padding:1.5rem 2rem;border-radius:6px;box-shadow:0 1px 3px #0002}
-h1{font-size:1.35rem;margin:.2rem 0 1rem}
+h1{font-size:1.35rem;margin:.2rem 0 1rem}h2{font-size:1.05rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.5rem}dt{color:#5b6675}dd{margin:0}
 li{margin:.3rem 0}button{font:inherit;background:#a3101f;color:#fff;border:0;border-radius:4px;padding:.6rem 1.2rem;cursor:pointer}
 footer{max-width:44rem;margin:0 auto 2rem;color:#5b6675;font-size:.85rem}

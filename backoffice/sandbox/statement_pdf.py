@@ -9,7 +9,7 @@ from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import KeepTogether, PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from .clock import NEW_YORK
 from .statement_figures import Figures, symbol
@@ -153,9 +153,11 @@ def _grid(head: list[str], rows: list[list[str]], *, texts: int = 1, total: bool
 
 
 def _widths(columns: int, texts: int) -> list[float]:
-    figure = min(32 * mm, WIDTH * 0.62 / max(columns - texts, 1))
-    text = (WIDTH - figure * (columns - texts)) / texts
-    return [text] * texts + [figure] * (columns - texts)
+    """Figures share up to three fifths of the width; of three texts the second takes what the others leave."""
+    figure = min(32 * mm, WIDTH * 0.6 / max(columns - texts, 1))
+    rest = WIDTH - figure * (columns - texts)
+    by_texts = {1: [rest], 2: [rest * 0.62, rest * 0.38], 3: [21 * mm, rest - 34 * mm, 13 * mm]}
+    return by_texts[texts] + [figure] * (columns - texts)
 
 
 def _none(text: str) -> list[Any]:
@@ -165,10 +167,8 @@ def _none(text: str) -> list[Any]:
 def _cash(figures: Figures) -> list[Any]:
     story: list[Any] = []
     for currency, lines in figures.cash.items():
-        story += [
-            _grid([currency, "Total"], [[label, money(amount)] for label, amount in lines], total=True),
-            Spacer(1, 2 * mm),
-        ]
+        table = _grid([currency, "Total"], [[label, money(amount)] for label, amount in lines], total=True)
+        story += [KeepTogether([table, Spacer(1, 2 * mm)])]
     return story or _none("No cash.")
 
 
@@ -196,7 +196,7 @@ def _positions(figures: Figures) -> list[Any]:
 def _trades(figures: Figures) -> list[Any]:
     if not figures.trades:
         return _none("No trades in the period.")
-    head = ["Symbol", "Date/Time (New York)", "Cur.", "Quantity", "T. Price", "Proceeds", "Comm/Fee", "Realized P/L"]
+    head = ["Symbol", "Date/Time (ET)", "Cur.", "Quantity", "T. Price", "Proceeds", "Comm/Fee", "Realized P/L"]
     rows = [
         [
             symbol(t.conid), f"{t.at.astimezone(NEW_YORK):%Y-%m-%d, %H:%M:%S}", t.currency,
