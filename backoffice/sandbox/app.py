@@ -175,7 +175,7 @@ class Exchange:
             return
         if fault and fault.phase == "answered":
             if fault.action in ("latency", "hang"):
-                await asyncio.sleep(fault.seconds or 0)
+                await asyncio.sleep((fault.milliseconds or 0) / 1000)
             messages = faults.altered(fault, messages)
         for message in messages:
             await send(message)

@@ -58,7 +58,7 @@ class Fault:
     times: int
     phase: str
     action: str
-    seconds: float | None
+    milliseconds: int | None
     status: int
     body: str | None
 
@@ -103,8 +103,8 @@ def strike(store: Store, method: str, path: str) -> Fault | None:
         is_hit = struck is None and plan["nth"] <= seen < plan["nth"] + plan["times"]
         store.execute("UPDATE faults SET seen = ?, hits = hits + ? WHERE id = ?", seen, int(is_hit), row["id"])
         if is_hit:
-            seconds = None if plan["seconds"] is None else float(plan["seconds"])
-            struck = Fault(row["id"], **{**plan, "seconds": seconds})
+            seconds = plan.pop("seconds")
+            struck = Fault(row["id"], milliseconds=None if seconds is None else int(seconds * 1000), **plan)
     return struck
 
 
@@ -112,10 +112,10 @@ async def act(fault: Fault, send: Send) -> bool:
     """Do what the fault says instead of answering. True: the request may go on (latency only)."""
     match fault.action:
         case "latency":
-            await asyncio.sleep(fault.seconds or 0)
+            await asyncio.sleep((fault.milliseconds or 0) / 1000)
             return True
         case "hang":
-            await _hang(send, fault.seconds or 600)
+            await _hang(send, fault.milliseconds or 600_000)
             await cut(send)
         case "reset":
             await cut(send)
@@ -154,7 +154,7 @@ async def half_an_answer(fault: Fault, messages: list[Message], send: Send) -> N
     await send(messages[0])
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     if fault.action in ("hang", "latency"):
-        await _hang(send, fault.seconds or 600)
+        await _hang(send, fault.milliseconds or 600_000)
     await asyncio.sleep(0.05)  # let the first half leave before the line is torn
     await cut(send)
 
@@ -166,11 +166,9 @@ def _transport(send: Send) -> tuple[Any, Any] | None:
     return None if transport is None else (cycle, transport)
 
 
-async def _hang(send: Send, seconds: float) -> None:
-    waited = 0.0
-    while waited < seconds:
-        await asyncio.sleep(0.1)
-        waited += 0.1
+async def _hang(send: Send, milliseconds: int) -> None:
+    for _ in range(milliseconds // 100):
+        await asyncio.sleep(1 / 10)
         behind = _transport(send)
         if behind is not None and behind[0].disconnected:
             return
