@@ -140,7 +140,7 @@ document.addEventListener("htmx:responseError", (event) => {
 });
 document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) trouble(""); });
 document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.elt.getAttribute("aria-disabled") === "true") event.preventDefault(); });
-document.addEventListener("visibilitychange", () => { if (!document.hidden) document.querySelectorAll("#state").forEach((bar) => window.htmx?.trigger(bar, "load")); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden) document.querySelectorAll("#state").forEach((bar) => window.htmx?.trigger(bar, "bo:refresh")); });
 
 // ---- what newly arrived content needs
 
