@@ -92,7 +92,7 @@ def problem_in(body: Json) -> Problem | None:
         return Problem(text, code=code)
     if text := _of_error(body.get("error")):
         return Problem(text)
-    if _text(body.get("title")) and ("status" in body or "type" in body):
+    if _text(body.get("title")) and (isinstance(body.get("status"), int) or _text(body.get("type")).startswith("/")):
         fields = tuple(_field_problems(body.get("invalidArguments")))
         text = _text(body.get("detail")) or _text(body.get("title"))
         reasons = (text, *(f"{each.field}: {each.description}" for each in fields))

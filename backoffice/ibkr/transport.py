@@ -6,6 +6,7 @@ Redirects, proxies from the environment, and unbounded answers are refused.
 """
 
 import random
+import socket
 import ssl
 import threading
 import time
@@ -89,9 +90,19 @@ class Reply:
 
 @dataclass(slots=True)
 class _Departure:
-    """Whether the current sending has handed any byte of the request to the socket."""
+    """Whether the current sending has handed any byte of the request to the socket, and to which."""
 
     has_begun: bool = False
+    used: socket.socket | None = None
+
+    def begin(self, through: socket.socket | None) -> None:
+        self.has_begun = True
+        self.used = through
+
+    def wait_at_most(self, seconds: int) -> None:
+        """Shorten the socket's patience to what is left of the whole call's."""
+        if self.used is not None and self.used.fileno() >= 0:
+            self.used.settimeout(max(seconds, 1))
 
 
 _departure: ContextVar[_Departure] = ContextVar("ibkr_departure")
@@ -101,7 +112,7 @@ class _WatchedHTTP(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        _departure.get().has_begun = True
+        _departure.get().begin(self.sock)
         super().send(data)
 
 
@@ -109,7 +120,7 @@ class _WatchedHTTPS(HTTPSConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()  # includes the TLS handshake, so its failures happen before departure
-        _departure.get().has_begun = True
+        _departure.get().begin(self.sock)
         super().send(data)
 
 
@@ -267,12 +278,15 @@ class Transport:
             verify=self._verify,
         ) as response:
             received = bytearray()
+            limit = self._connect_timeout + call.read_timeout  # of the whole call: dripping must not stretch it
             while chunk := response.raw.read1(65_536, decode_content=True):
                 received += chunk
                 if len(received) > self._largest_answer:
                     raise _TooLarge
-                if _seconds_since(started) > self._connect_timeout + 2 * call.read_timeout:
-                    raise _TooSlow  # a server that drips bytes never trips the socket's own timeout
+                remaining = limit - _seconds_since(started)
+                if remaining <= 0:
+                    raise _TooSlow
+                _departure.get().wait_at_most(remaining)
             return (
                 response.status_code,
                 {name.lower(): value for name, value in response.headers.items()},

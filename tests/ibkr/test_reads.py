@@ -309,12 +309,12 @@ def test_a_search_gives_every_listing_and_nothing_for_an_unknown_symbol(bench: B
 
 def test_an_instrument_is_described_with_text_ids(bench: Bench) -> None:
     bench.server.play(
-        answer(200, {"con_id": 265598, "symbol": "AAPL", "currency": "USD", "exchange": "NASDAQ", "multiplier": None})
+        answer(200, {"con_id": 265598, "symbol": "AAPL", "currency": "USD", "exchange": "SMART", "multiplier": None})
     )
 
     info = bench.client.contracts.info("265598")
 
-    assert (info.conid, info.currency, info.listing_exchange) == ("265598", "USD", "NASDAQ")
+    assert (info.conid, info.currency, info.exchange) == ("265598", "USD", "SMART")
     with pytest.raises(ValueError):
         bench.client.contracts.info("-1")
 

@@ -42,10 +42,7 @@ class ContractInfo(Answer):
     company_name: Text = ""
     instrument_type: Text = ""
     currency: Text = ""
-    exchange: Text = ""
-    listing_exchange: Text = Field(
-        default="", validation_alias=AliasChoices("listing_exchange", "primary_exchange", "exchange")
-    )
+    exchange: Text = ""  # where orders are routed, usually SMART; the listing exchange is on the ContractMatch
     valid_exchanges: Text = ""
     trading_class: Text = ""
     multiplier: Number = None

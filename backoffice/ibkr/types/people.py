@@ -53,7 +53,9 @@ class Phone(Request):
 
     number: Annotated[str, StringConstraints(min_length=3, max_length=18, pattern=r"^[0-9 +().-]+$")]
     country: Country
-    type: Literal["Mobile", "Home", "Work", "Business", "Fax", "Other 1", "Other 2"] = "Mobile"
+    type: Literal["Mobile", "Mobile (work)", "Mobile (other)", "Home", "Work", "Business", "Fax", "Other (voice)"] = (
+        "Mobile"
+    )
     verified: bool | None = None
 
 
