@@ -1,0 +1,95 @@
+"""The approvals inbox, and the evidence of one submission.
+
+The journal is the ground below the apps: a subject is reached by its name, and its page by its own address.
+"""
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from backoffice.core.errors import Conflict, NotPermitted
+from backoffice.core.lifecycle import history
+from backoffice.journal import selectors
+from backoffice.journal import services as journal
+from backoffice.journal.forms import ReleaseForm
+from backoffice.journal.models import State, Submission
+from backoffice.people.models import User
+from backoffice.people.policy import may, requires
+
+SHOWN = 100
+VIEWS = {"others": "Waiting for you", "mine": "Made by you"}
+
+
+def _reader(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # every page stands behind sign-in
+    return request.user
+
+
+@require_safe
+@requires("journal.approve")
+def approval_list(request: HttpRequest) -> HttpResponse:
+    """What waits for a second person, oldest first: that is the one whose clock runs out first."""
+    user = _reader(request)
+    view = request.GET.get("view", "others")
+    view = view if view in VIEWS else "others"
+    waiting = Submission.objects.filter(state=State.PROPOSED).select_related("maker", "master").order_by("created_at")
+    waiting = waiting.filter(maker=user) if view == "mine" else waiting.exclude(maker=user)
+    context = {
+        "rows": selectors.visible(waiting[:SHOWN], user),
+        "view": view,
+        "views": [{"label": word, "url": f"?view={key}", "selected": key == view} for key, word in VIEWS.items()],
+    }
+    return render(request, "journal/approval_list.html", context)
+
+
+def _listed(request: HttpRequest, pk: UUID) -> selectors.Listed:
+    submission = get_object_or_404(Submission.objects.select_related("maker", "master"), pk=pk)
+    found = selectors.visible([submission], _reader(request))
+    if not found:
+        raise Http404
+    return found[0]
+
+
+@require_safe
+@requires("clients.view")
+def submission_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Everything kept about one effect: payload, people, attempts, looks and moves."""
+    return _draw(request, _listed(request, pk), ReleaseForm())
+
+
+def _draw(request: HttpRequest, listed: selectors.Listed, form: ReleaseForm, *, status: int = 200) -> HttpResponse:
+    submission, user = listed.submission, _reader(request)
+    attempts = list(submission.attempts.all())
+    releases = list(submission.releases.select_related("person"))
+    may_release = submission.state == State.ABSENT and may(user, "journal.release")
+    context = {
+        "submission": submission,
+        "url": listed.url,
+        "payload": selectors.payload_facts(submission),
+        "approvals": list(submission.approvals.select_related("approver")),
+        "releases": releases,
+        "attempts": attempts,
+        "observations": list(submission.observations.all()),
+        "moves": list(history(submission)),
+        "may_release": may_release,
+        "has_released": any(each.person_id == user.pk and each.for_attempt == len(attempts) for each in releases),
+        "form": form,
+    }
+    return render(request, "journal/submission_detail.html", context, status=status)
+
+
+@require_POST
+@requires("journal.release")
+def submission_release(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One of two people's word that it may be sent again, under its own key."""
+    listed = _listed(request, pk)
+    form = ReleaseForm(request.POST)
+    if form.is_valid():
+        try:
+            journal.release(listed.submission, by=_reader(request), evidence=form.cleaned_data["evidence"])
+            return redirect(listed.url or request.path.removesuffix("release/"))
+        except (Conflict, NotPermitted) as error:
+            form.add_error(None, str(error))
+    return _draw(request, listed, form, status=422)

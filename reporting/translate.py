@@ -1,0 +1,38 @@
+"""Periods in words, and what IBKR's refusals of a statement mean. No writes."""
+
+from calendar import month_name
+from datetime import date
+
+from reporting.models import Granularity
+
+
+def period_words(period: str) -> str:
+    """Return "2025", "October 2026" or "19 October 2026"."""
+    if len(period) == 4:
+        return period
+    month = month_name[int(period[4:6])]
+    return f"{month} {period[:4]}" if len(period) == 6 else f"{int(period[6:8])} {month} {period[:4]}"
+
+
+def granularity_of(period: str) -> str:
+    return {4: Granularity.ANNUAL, 6: Granularity.MONTHLY, 8: Granularity.DAILY}[len(period)]
+
+
+def months_back(today: date, count: int) -> list[str]:
+    """Return the last `count` whole months before the month of `today`, oldest first, as "YYYYMM"."""
+    year, month = today.year, today.month
+    found = []
+    for _ in range(count):
+        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+        found.append(f"{year}{month:02d}")
+    return found[::-1]
+
+
+def meaning(words: str) -> str:
+    """Say what IBKR's refusal of a statement means and what to do."""
+    lower = words.lower()
+    if "cannot be fulfilled for the account" in lower:
+        return "IBKR does not give our connection this account's reports. Operations checks the account's master."
+    if "invalid" in lower or "date" in lower:
+        return "IBKR has no statement for this period yet. It is asked for again by itself."
+    return "IBKR did not give the file. Nothing is lost: it is asked for again by itself, and you may ask at once."
