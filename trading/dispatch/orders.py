@@ -1,0 +1,164 @@
+"""Sending: an order, the answer to IBKR's question about it, a cancel. Each leaves once.
+
+Paths: POST /iserver/account/{account, group or master}/orders, POST /iserver/reply/{id},
+DELETE /iserver/account/{id}/order/{orderId}, POST /iserver/account/allocation/group/single.
+"""
+
+import json
+from typing import Any
+
+from django.db import transaction
+
+from backoffice.broker import client as broker
+from backoffice.core.fields import DecimalEncoder
+from backoffice.ibkr import IbkrClient
+from backoffice.ibkr.errors import IbkrError, NotSent, OutcomeUnknown
+from backoffice.ibkr.types.orders import OrderTicket, Placed, PlaceOutcome, Question
+from backoffice.ibkr.types.orders import Refused as OrderRefused
+from backoffice.journal import sending
+from backoffice.journal.models import Phase, Submission
+from backoffice.journal.outcomes import Accepted, Asked, Outcome, Refused
+from trading import translate
+from trading.models import Order, OrderQuestion
+from trading.services import orders, progress
+
+
+def send_order(submission_pk: str) -> None:
+    """Tell IBKR about one order. Safe to call any number of times.
+
+    Inside the lease the group is read at IBKR once more: if it is not the one that was frozen, nothing is sent and the
+    order is void (S16), because IBKR would share it out by the group it has now.
+    """
+    if (submission := sending.claim(submission_pk)) is None:
+        return
+    changed: list[str] = []
+
+    def place() -> Accepted | Refused | Asked:
+        client = broker.client_for(submission.master, lane="trading")
+        if why := _difference_of_group(client, submission.payload):
+            changed.append(why)
+            raise NotSent(why)
+        ticket = OrderTicket.model_validate(submission.payload["ticket"])
+        return _meaning(client.orders.place(ticket))
+
+    _settle(submission, sending.attempt(submission, place))
+    if changed:
+        progress.void_unsent(submission, reason=changed[0])
+
+
+def _difference_of_group(client: IbkrClient, payload: dict[str, Any]) -> str:
+    """Return in words how the group at IBKR differs from the frozen one, or nothing. Raises NotSent if it cannot be read."""
+    frozen = payload.get("group")
+    if not frozen:
+        return ""
+    name = payload["ticket"]["group"]
+    try:
+        group = client.allocation.group(name)
+    except IbkrError as error:
+        raise NotSent(f"The group {name} could not be read again before sending: {error.reason}") from error
+    now = translate.definition_of(group.method, [(member.account_id, member.amount) for member in group.members])
+    if now == frozen:
+        return ""
+    was, found = {row[0] for row in frozen["members"]}, {row[0] for row in now["members"]}
+    parts = []
+    if now["method"] != frozen["method"]:
+        parts.append(f"its method is {now['method']}, not {frozen['method']}")
+    if added := sorted(found - was):
+        parts.append(f"{', '.join(added)} joined")
+    if left := sorted(was - found):
+        parts.append(f"{', '.join(left)} left")
+    return f"The group {name} changed at IBKR after the preview: {'; '.join(parts) or 'its amounts are others'}. Nothing was sent."
+
+
+def _meaning(outcome: PlaceOutcome) -> Accepted | Refused | Asked:
+    match outcome:
+        case Placed(orders=placed):
+            first = placed[0]
+            kept = {"status": first.status, "warning": first.warning, "said": _kept(outcome.raw)}
+            return Accepted(reference=first.order_id, answer=kept)
+        case Question():
+            return Asked(question=outcome, answer=_kept(outcome.raw))
+        case OrderRefused(reason=reason, is_declined=is_declined):
+            return Refused(reason, answer={"is_declined": is_declined, "said": _kept(outcome.raw)})
+
+
+def _kept(raw: object) -> Any:
+    """Return IBKR's answer, already redacted, in the form the journal stores: Decimals as text."""
+    return json.loads(json.dumps(raw, cls=DecimalEncoder))
+
+
+@transaction.atomic
+def _settle(submission: Submission, outcome: Outcome) -> None:
+    if not sending.settle(submission, outcome):
+        return
+    order: Order = submission.subject
+    match outcome:
+        case Accepted(reference=reference, answer=answer):
+            said = answer if isinstance(answer, dict) else {}
+            progress.mark_working(
+                order, ibkr_order_id=reference, word=said.get("status", ""), words=said.get("warning", "")
+            )
+        case Refused(reason=reason, answer=answer):
+            declined = isinstance(answer, dict) and bool(answer.get("is_declined"))
+            progress.mark_rejected(order, reason=reason.strip(), is_declined=declined)
+        case Asked(question=question):
+            progress.record_question(
+                order,
+                reply_id=question.reply_id,
+                messages=question.messages,
+                message_ids=question.message_ids,
+                options=question.options,
+                prompt_order_id=question.prompt_order_id,
+                session_serial=sending.session_serial(submission),
+            )
+
+
+def send_reply(submission_pk: str) -> None:
+    """Send the answer to IBKR's question. Safe to call any number of times; the answer may be the next question."""
+    if (submission := sending.claim(submission_pk, phase=Phase.REPLY)) is None:
+        return
+    question = OrderQuestion.objects.filter(order=submission.subject, answered_at__isnull=False).last()
+    if question is None:
+        raise LookupError(f"submission {submission.pk} replies to no question")
+    asked: OrderQuestion = question
+
+    def reply() -> Accepted | Refused | Asked:
+        if asked.session_serial != sending.session_serial(submission):
+            # The question died with its session: sending the answer now could not reach it.
+            raise OutcomeUnknown("IBKR's session changed before the answer was sent; the question went with it.")
+        client = broker.client_for(submission.master, lane="trading")
+        if asked.prompt_order_id:
+            return _answer_prompt(client, asked)
+        return _meaning(client.orders.reply(asked.reply_id, confirmed=asked.answer == orders.YES))
+
+    _settle(submission, sending.attempt(submission, reply))
+
+
+def _answer_prompt(client: IbkrClient, asked: OrderQuestion) -> Accepted | Refused | Asked:
+    """Answer a prompt by its option. IBKR says only that it heard, so what became of the order is for a look to say."""
+    if asked.answer == orders.NO:
+        raise OutcomeUnknown("The prompt was left unanswered, as was chosen. A look shows what became of the order.")
+    question = Question(
+        reply_id=asked.reply_id,
+        messages=tuple(asked.messages),
+        options=tuple(asked.options),
+        prompt_order_id=asked.prompt_order_id,
+    )
+    client.orders.answer_prompt(question, asked.answer)
+    raise OutcomeUnknown("IBKR heard the answer to its prompt. A look shows what became of the order.")
+
+
+def send_cancel(submission_pk: str) -> None:
+    """Ask IBKR to cancel one order. Safe to call any number of times. The order itself moves when IBKR shows it."""
+    if (submission := sending.claim(submission_pk)) is None:
+        return
+    payload = submission.payload
+
+    def cancel() -> Accepted | Refused:
+        client = broker.client_for(submission.master, lane="trading")
+        answer = client.orders.cancel(payload["account"], payload["orderId"])
+        if isinstance(answer, OrderRefused):
+            return Refused(answer.reason, answer=_kept(answer.raw))
+        return Accepted(reference=answer.order_id, answer=_kept(answer.raw))
+
+    sending.settle(submission, sending.attempt(submission, cancel))
