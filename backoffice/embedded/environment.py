@@ -48,7 +48,8 @@ def migrations_digest() -> str:
 def static_digest() -> str:
     """Return what the served files depend on: names, sizes and times of ours, the lock for those inside packages."""
     total = hashlib.sha256((ROOT / "requirements" / "run.txt").read_bytes())
-    for path in sorted(path for path in (ROOT / "static").rglob("*") if path.is_file()):
+    folders = [ROOT / "static", *(app / "static" for app in product_apps())]
+    for path in sorted(path for folder in folders for path in folder.rglob("*") if path.is_file()):
         facts = path.stat()
         total.update(f"{path.relative_to(ROOT)} {facts.st_size} {facts.st_mtime_ns}\n".encode())
     return total.hexdigest()

@@ -134,14 +134,6 @@ class Child:
         self.restart_at = None
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
-        launcher = [
-            sys.executable,
-            "-I",
-            "-S",
-            str(HERE / "launch.py"),
-            str(os.getpid()),
-            str(int(program.death_signal)),
-        ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 launched(program.command, program.death_signal, program.user), cwd=program.folder, env=dict(program.environment),

@@ -20,7 +20,7 @@ from backoffice.embedded.state import ROOT, Lock, Locked, State, digest
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 VERBS = {  # verb: what it needs installed, how many steps it has after set-up, what `make help` says
-    "run": ("run", 8, "set everything up, start it, print the address; Ctrl-C stops it"),
+    "run": ("run", 7, "set everything up, start it, print the address; Ctrl-C stops it"),
     "test": ("test", 3, "run every test (PYTEST_ARGS='-k name tests/x' narrows it)"),
     "check": ("test", 7, "lint, format, types, templates, migrations, deployment, import contracts"),
     "reset": ("run", 1, "wipe the demonstration data (asks first; FORCE=1 does not)"),

@@ -170,8 +170,9 @@ class Supervisor:
         settings = self._environment | {"DATABASE_POOL_SIZE": self._environment.get("DATABASE_POOL_SIZE", "3")}
         for name, (queues, processes) in WORKERS.items():
             self._add(
-                f"{name} worker", "celery", "-A", "backoffice.celery", "worker", "-Q", queues, "-c", str(processes), "-n", f"{name}@%h",
-                "--without-gossip", "--without-mingle", "--loglevel", "INFO", settings=settings, patience_seconds=15,
+                f"{name} worker", "celery", "-A", "backoffice.celery", "worker", "-Q", queues, "-c", str(processes),
+                "-n", f"{name}@%h", "--without-gossip", "--without-mingle", "--loglevel", "INFO",
+                settings=settings, patience_seconds=15,
             )  # fmt: skip
         schedule = self._state.folder / "beat-schedule"
         self._add(
@@ -193,7 +194,7 @@ class Supervisor:
             raise
         if code != 0:
             raise StepFailed(f"{command[0]} ended with code {code}\n{last_lines(child.log)}", means,
-                             "look at the log, mend it and run the same command again; `make reset` starts from an empty firm",
+                             "look at the log; `make reset` starts from an empty firm",
                              child.log)  # fmt: skip
 
     def _command_output(self, command: str) -> str:

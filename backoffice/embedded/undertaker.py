@@ -51,7 +51,7 @@ def bury(servers: dict[int, int]) -> None:
     """End every server and whatever it started. Databases first: theirs is the signal that takes a moment to obey."""
     for pid, number in servers.items():
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, number)
+            (os.killpg if number == signal.SIGKILL else os.kill)(pid, number)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and any_lives(servers):
         time.sleep(0.05)
