@@ -6,3 +6,6 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backoffice.settings")
 application = get_wsgi_application()
+
+# So that `send_task` by name in this process rings our broker.
+from backoffice.celery import app as celery_app  # noqa: E402, F401

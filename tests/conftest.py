@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
+import backoffice.celery  # noqa: F401  (as wsgi.py does: doorbells ring our broker)
+
 pytest_plugins = ["tests.sandbox_process", "tests.worker_processes"]
 PASSWORD = "correct horse battery"
 

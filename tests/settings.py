@@ -9,14 +9,16 @@ os.environ.setdefault("HTTPS", "false")
 os.environ.setdefault("DEMONSTRATION", "true")
 os.environ.setdefault("FIRM_NAME", "Alder Row")
 
+# Each test process has its own corner of the broker, so no worker takes another's doorbell. Celery itself reads this
+# name from the environment before it asks Django; a worker that a test starts inherits what is set here.
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+os.environ["CELERY_BROKER_URL"] = f"{os.environ['CELERY_BROKER_URL'].rsplit('/', 1)[0]}/{3 + _process}"
+
 from backoffice.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 AXES_ENABLED = False
-# Each test process has its own corner of the broker, so no worker takes another's doorbell.
-_process = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-CELERY_BROKER_URL = f"{CELERY_BROKER_URL.rsplit('/', 1)[0]}/{3 + int(_process)}"  # noqa: F405
 JOURNAL_LEASE_SECONDS = 5
 JOURNAL_QUIET_SECONDS = 0
 JOURNAL_LOOK_SECONDS = [0, 0, 0, 0]

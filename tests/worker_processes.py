@@ -86,12 +86,12 @@ def processes(transactional_db: None, tmp_path: Path) -> Iterator[Processes]:
     started.stop_all()
 
 
-def wait_until(happened: Callable[[], Any], seconds: int = 30, what: str = "") -> Any:
-    """Poll until `happened()` is true and return its value; fail with `what` after `seconds`."""
+def wait_until(happened: Callable[[], Any], seconds: int, what: str, logs: Callable[[], str] = str) -> Any:
+    """Poll until `happened()` is true and return its value; fail with `what` and the `logs` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = happened()
         if value:
             return value
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{logs()}"
         time.sleep(0.1)
