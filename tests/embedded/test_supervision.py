@@ -18,6 +18,7 @@ STUBBORN = "trap '' TERM; sleep 300 & echo $! > {note}; wait"
 
 TINY_SUPERVISOR = """
 import os, sys, time
+from pathlib import Path
 from backoffice.embedded.processes import Child, Program, Undertaker
 from backoffice.embedded.state import State
 state = State(Path(os.environ["STATE"]))
