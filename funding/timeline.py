@@ -119,7 +119,11 @@ def _of_transfer(transfer: CashTransfer) -> Iterator[TimelineEvent]:
             case Status.CANCELLED:
                 by = f"by {move.actor.name}" if move.actor else ""
                 yield TimelineEvent(
-                    move.at, f"Cancelled {by}".strip(), "fact", move.because.capitalize() + ".", icon="ban"
+                    move.at,
+                    f"Cancelled {by}".strip(),
+                    "fact",
+                    f"{move.because[:1].upper()}{move.because[1:]}",
+                    icon="ban",
                 )
     if transfer.status == Status.SUBMITTED and transfer.next_poll_at:
         detail = "Until it says that it is finished."

@@ -1,0 +1,87 @@
+"""The approvals inbox and the evidence page, on withdrawals."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.urls import reverse
+
+from backoffice.journal import services as journal
+from backoffice.journal.models import State, Submission
+from backoffice.journal.selectors import payload_facts
+from funding.models import CashTransfer
+from tests.journal_rows import make_submission
+
+Ask = Callable[..., CashTransfer]
+
+
+def browser_of(user: Any) -> Browser:
+    browser = Browser()
+    browser.force_login(user, backend="backoffice.people.backends.EmailBackend")
+    return browser
+
+
+def test_the_inbox_holds_what_others_made_and_leads_to_its_page(withdraw: Ask, principal: Any) -> None:
+    others, mine = withdraw(), withdraw(by=principal, duplicate_reason="again")
+    browser = browser_of(principal)
+
+    waiting = browser.get(reverse("journal:approval_list")).content.decode()
+    own = browser.get(f"{reverse('journal:approval_list')}?view=mine").content.decode()
+
+    assert others.get_absolute_url() in waiting
+    assert mine.get_absolute_url() not in waiting
+    assert mine.get_absolute_url() in own
+
+
+def test_the_evidence_of_a_submission_masks_persons_and_secrets(master: Any, advisor: Any) -> None:
+    submission = make_submission(
+        master, advisor, payload={"customer": {"name": {"first": "Mara"}, "taxId": "123-45-6789", "country": "USA"}}
+    )
+
+    shown = dict(payload_facts(submission))
+
+    assert "Mara" not in shown.values()
+    assert "123-45-6789" not in shown.values()
+    assert shown["customer.country"] == "USA"
+
+
+def test_evidence_without_a_rule_of_its_own_is_for_those_who_see_every_book(
+    master: Any, advisor: Any, operations: Any
+) -> None:
+    submission = make_submission(master, advisor)
+    url = reverse("journal:submission_detail", args=[submission.pk])
+
+    assert browser_of(advisor).get(url).status_code == 404
+    assert browser_of(operations).get(url).status_code == 200
+
+
+def test_two_people_release_what_is_proven_absent_and_one_person_cannot(
+    withdraw: Ask, principal: Any, operations: Any
+) -> None:
+    submission = journal.current_for(withdraw())
+    assert submission is not None
+    Submission.objects.update(state=State.ABSENT)
+    url = reverse("journal:submission_release", args=[submission.pk])
+
+    assert browser_of(operations).post(url, {"evidence": ""}).status_code == 422
+    assert browser_of(operations).post(url, {"evidence": "Ticket 55120"}).status_code == 302
+    assert browser_of(operations).post(url, {"evidence": "Again"}).status_code == 422
+    assert Submission.objects.get().state == State.ABSENT
+    assert browser_of(principal).post(url, {"evidence": "Same ticket"}).status_code == 302
+
+    assert Submission.objects.get().state == State.READY
+
+
+@pytest.mark.parametrize("role", ["advisor", "viewer", "administrator"])
+def test_only_operations_and_principals_release(withdraw: Ask, person: Any, role: str) -> None:
+    submission = journal.current_for(withdraw())
+    assert submission is not None
+    Submission.objects.update(state=State.ABSENT)
+
+    answer = browser_of(person(role, "Second Person")).post(
+        reverse("journal:submission_release", args=[submission.pk]), {"evidence": "x"}
+    )
+
+    assert answer.status_code == 403
+    assert not submission.releases.exists()
