@@ -12,7 +12,6 @@ from typing import Any
 
 import phonenumbers
 import pycountry
-
 EMAIL = re.compile(
     r"^[A-Z0-9][A-Z0-9._%+-]{0,63}@(?:(?=[A-Z0-9-]{1,63}[.])[A-Z0-9]+(?:-[A-Z0-9]+)*[.]){1,8}[A-Z]{2,63}$",
     re.IGNORECASE,
@@ -204,16 +203,19 @@ def phones(values: list[dict[str, Any]]) -> list[str]:
     found = []
     for phone in values:
         number = str(phone.get("number", ""))
-        if len(number) > 18 or not _is_dialable(number):
+        if len(number) > 18 or not _is_dialable(number, str(phone.get("country") or "")):
             found.append(f"Mobile Number {number} is invalid.")
     if values and not any(phone.get("type") == "Mobile" for phone in values):
         found.append("Mobile Number is missing for Account Holder")
     return found
 
 
-def _is_dialable(number: str) -> bool:
+def _is_dialable(number: str, country: str) -> bool:
+    """IBKR's samples write national numbers beside a country; without one the number must be international."""
+    region = pycountry.countries.get(alpha_3=country)
+    text = number if region and not number.startswith("+") else "+" + number.lstrip("+")
     try:
-        parsed = phonenumbers.parse("+" + number.lstrip("+"))
+        parsed = phonenumbers.parse(text, region.alpha_2 if region else None)
     except phonenumbers.NumberParseException:
         return False
     return phonenumbers.is_possible_number(parsed)

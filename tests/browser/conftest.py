@@ -48,7 +48,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def firm(
     processes: Processes, sandbox: SandboxProcess, live_server: Any, settings: Any, tmp_path: Path
-) -> Iterator[str]:
+) -> str:
     """The address of the running product, with the demonstration firm in it and its session live."""
     from backoffice.broker.models import BrokerageSession, SessionState
 
@@ -60,7 +60,7 @@ def firm(
     wait_until(
         lambda: BrokerageSession.objects.filter(state=SessionState.LIVE).exists(), 60, "session live", processes.logs
     )
-    yield live_server.url
+    return str(live_server.url)
 
 
 class Person:
