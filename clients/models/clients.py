@@ -82,6 +82,8 @@ class Account(models.Model):
     base_currency = currency_field()
     alias = models.CharField(max_length=80, blank=True)
     external_id = models.CharField(max_length=64, blank=True)
+    holder_external_id = models.CharField(max_length=64, blank=True)  # our name for the person at IBKR
+    holder_entity_id = models.CharField(max_length=20, blank=True)  # IBKR's own, needed to change the person's details
     username = models.CharField(max_length=64, blank=True)  # the client's own IBKR login, for the portal
     ibkr_status = models.CharField(max_length=4, blank=True)  # O, N, P, A, R, C, ...
     ibkr_state = models.CharField(max_length=60, blank=True)  # "Open", "Documents Required", ...

@@ -1,0 +1,31 @@
+from django.apps import AppConfig
+
+
+class ClientsConfig(AppConfig):
+    name = "clients"
+
+    def ready(self) -> None:
+        from backoffice.home import registry
+        from clients import demonstration
+        from clients.selectors import today
+
+        entry = registry.NavigationEntry
+        registry.navigation.add(
+            entry("Clients", "Clients", "users", "clients:client_list", "clients.view", order=20, mobile=2)
+        )
+        registry.navigation.add(
+            entry(
+                "Clients", "Applications", "layout-kanban", "clients:application_board", "clients.view",
+                count=today.application_count, order=21, mobile=3,
+            )
+        )  # fmt: skip
+        registry.navigation.add(
+            entry(
+                "Clients", "Maintenance", "refresh", "clients:maintenance_list", "clients.view",
+                count=today.maintenance_count, order=22,
+            )
+        )  # fmt: skip
+        registry.inbox.add(today.inbox)
+        registry.search.add(today.search)
+        registry.feed.add(today.feed)
+        registry.demonstration.add(registry.DemonstrationLoader(order=10, name="clients", load=demonstration.load))

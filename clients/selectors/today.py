@@ -1,0 +1,219 @@
+"""What clients bring to the frame: Today, the counts beside the navigation, the search, the feed."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db.models import Q
+
+from backoffice.home.registry import Count, FeedItem, InboxItem, SearchHit
+from backoffice.journal.models import State, Submission
+from backoffice.people.models import User
+from backoffice.people.policy import may
+from clients.models import (
+    Account,
+    AccountTask,
+    Application,
+    ApplicationStatus,
+    CaseStatus,
+    Client,
+    MaintenanceRequest,
+    Stage,
+)
+from clients.selectors import applications, maintenance, people
+
+
+def inbox(user: User) -> Iterator[InboxItem]:
+    """What a person must do about applications and maintenance cases."""
+    if not may(user, "clients.view"):
+        return
+    for card in applications.cards_of(applications.active_for(user)):
+        yield from _of_application(card)
+    for case in maintenance.cases_of(maintenance.waiting_for(user)):
+        yield from _of_case(case)
+
+
+def _of_application(card: applications.Card) -> Iterator[InboxItem]:
+    application = card.application
+    name, url, owner = application.name, application.get_absolute_url(), application.owner
+    if card.is_unknown and card.submission:
+        yield InboxItem(
+            kind=f"clients.unknown:{application.pk}",
+            group="doubt",
+            title=f"Application of {name}",
+            detail=_doubt(card.submission),
+            action="See the looks",
+            url=url,
+            icon="help-hexagon",
+            tone="unknown",
+            owner=owner,
+            since=card.submission.unknown_since,
+            since_words="Unknown",
+        )
+        return
+    if application.status == ApplicationStatus.REFUSED:
+        yield InboxItem(
+            kind=f"clients.refused:{application.pk}",
+            group="stuck",
+            title=f"{name}: IBKR refused the application",
+            detail="Nothing was created. IBKR's words stand at the fields; mend them and submit again.",
+            action="Mend it",
+            url=url,
+            icon="circle-x",
+            tone="bad",
+            owner=owner,
+            since=application.stage_since,
+            since_words="Refused",
+            urgency=20,
+        )
+    for task in card.tasks:
+        if task.is_rejected and application.status == ApplicationStatus.SUBMITTED:
+            yield InboxItem(
+                kind=f"clients.rejected:{task.pk}",
+                group="stuck",
+                title=f"{name}: {task.form_name.lower()} rejected",
+                detail="Ask the client for another and send it; the application waits.",
+                ibkr_words=task.reject_reason,
+                action="Send another",
+                url=f"{url}#task-{task.pk}",
+                icon="file-x",
+                tone="bad",
+                amount="blocks approval" if task.is_required_for_approval else "",
+                owner=owner,
+                since=task.since,
+                since_words="Rejected",
+                urgency=10,
+            )
+    if card.stage == Stage.CLIENT:
+        yield InboxItem(
+            kind=f"clients.client:{application.pk}",
+            group="stuck",
+            title=f"{name} must finish in IBKR's portal",
+            detail=f"{card.blocker.words}. IBKR goes on by itself once it is done.",
+            action="Open",
+            url=url,
+            icon="signature",
+            tone="wait",
+            owner=owner,
+            since=application.stage_since,
+            since_words="Waiting",
+            urgency=40,
+        )
+
+
+def _doubt(submission: Submission) -> str:
+    if submission.state == State.ABSENT:
+        return "It is proven absent at IBKR. Two people may release it under its own key."
+    return (
+        f"Sent or perhaps sent; {submission.looks} looks so far. It is not sent again, the looks go on by themselves."
+    )
+
+
+def _of_case(case: maintenance.Case) -> Iterator[InboxItem]:
+    request = case.request
+    what = f"{request.get_kind_display()} of {request.account.number}"
+    if case.is_unknown and case.submission:
+        yield InboxItem(
+            kind=f"clients.case_unknown:{request.pk}", group="doubt", title=what, detail=_doubt(case.submission),
+            action="See the looks",
+            url=request.get_absolute_url(), icon="help-hexagon", tone="unknown", owner=request.requested_by,
+            since=case.submission.unknown_since, since_words="Unknown",
+        )  # fmt: skip
+    elif request.status == CaseStatus.AT_IBKR and request.doubt:
+        yield InboxItem(
+            kind=f"clients.case:{request.pk}", group="other", title=f"{what} is not shown by IBKR yet", detail=request.doubt,
+            action="Open", url=request.get_absolute_url(), icon="refresh", tone="wait", owner=request.requested_by,
+            since=request.requested_at, since_words="Waiting",
+        )  # fmt: skip
+
+
+def application_count(user: User) -> Count | None:
+    """The number of applications under way; amber when IBKR or the client waits for somebody, violet when one is unknown."""
+    unfinished = Application.objects.visible_to(user).unfinished()
+    ids = [str(pk) for pk in unfinished.values_list("pk", flat=True)[: applications.MOST]]
+    if not ids:
+        return None
+    doubts = Submission.objects.filter(subject_model="clients.application", subject_id__in=ids).needing_a_person()
+    if doubts.exists():
+        return Count(len(ids), "unknown")
+    waits = unfinished.filter(
+        Q(stage__in=[Stage.DOCUMENTS, Stage.CLIENT]) | Q(status=ApplicationStatus.REFUSED)
+    ).exists()
+    return Count(len(ids), "wait" if waits else "neutral")
+
+
+def maintenance_count(user: User) -> Count | None:
+    ids = [str(pk) for pk in MaintenanceRequest.objects.visible_to(user).waiting().values_list("pk", flat=True)[:200]]
+    if not ids:
+        return None
+    doubts = Submission.objects.filter(
+        subject_model="clients.maintenancerequest", subject_id__in=ids
+    ).needing_a_person()
+    return Count(len(ids), "unknown" if doubts.exists() else "neutral")
+
+
+def search(user: User, text: str) -> Iterator[SearchHit]:
+    """Find clients by name, accounts by number, drafts by name."""
+    if not may(user, "clients.view"):
+        return
+    for client in _named(user, text):
+        yield SearchHit(
+            client.name,
+            ", ".join(account.number for account in client.accounts.all()),
+            "Client",
+            client.get_absolute_url(),
+            "user",
+        )
+    accounts = Account.objects.visible_to(user).filter(number__istartswith=text).select_related("client")
+    for account in accounts.order_by("number")[:3]:
+        yield SearchHit(account.number, account.client.name, "Account", account.client.get_absolute_url(), "id")
+    drafts = Application.objects.visible_to(user).unfinished().filter(applicant__icontains=text)
+    for application in drafts.defer("draft_text", "refusal_text").order_by("-created_at")[:3]:
+        yield SearchHit(
+            application.name,
+            str(application.get_stage_display()),
+            "Application",
+            application.get_absolute_url(),
+            "layout-kanban",
+        )
+
+
+def _named(user: User, text: str) -> "list[Client]":
+    found = people.clients(user, {"q": text}).prefetch_related("accounts").order_by("last_name", "first_name", "id")
+    return list(found.defer("email", "phone", "date_of_birth", "residence", "tax_number")[:4])
+
+
+def feed(user: User, since: datetime) -> Iterator[FeedItem]:
+    """What moved since: accounts opened, papers rejected, changes done."""
+    if not may(user, "clients.view"):
+        return
+    ended = (
+        Application.objects.visible_to(user)
+        .filter(ended_at__gte=since)
+        .select_related("account")
+        .defer("draft_text", "refusal_text")
+    )
+    for application in ended.order_by("-ended_at")[:8]:
+        number = application.account.number if application.account else "application"
+        word = {"opened": "is open", "rejected": "was rejected by IBKR"}.get(application.status, "was abandoned")
+        if application.ended_at:
+            yield FeedItem(application.ended_at, application.name, f"{number} {word}", application.get_absolute_url())
+    rejected = (
+        AccountTask.objects.filter(since__gte=since, is_completed=False)
+        .exclude(reject_reason="")
+        .select_related("account__client")
+    )
+    seen = set(Client.objects.visible_to(user).filter(accounts__tasks__in=rejected).values_list("pk", flat=True))
+    for task in rejected[:8]:
+        if task.account.client_id in seen:
+            yield FeedItem(
+                task.since,
+                task.account.client.name,
+                f"{task.form_name.lower()} rejected",
+                task.account.client.get_absolute_url(),
+            )
+    done = MaintenanceRequest.objects.visible_to(user).filter(ended_at__gte=since).select_related("account")
+    for case in done.defer("before_text", "after_text").order_by("-ended_at")[:8]:
+        word = {"seen": "changed", "refused": "change refused by IBKR"}.get(case.status, "change replaced")
+        if case.ended_at:
+            text = f"{case.get_kind_display().lower()} {word}"
+            yield FeedItem(case.ended_at, case.account.number, text, case.get_absolute_url())

@@ -1,0 +1,65 @@
+"""Revealing a masked value, and the way into IBKR's portal."""
+
+from typing import Any
+
+from django.db import transaction
+
+from backoffice.audit import services as audit
+from backoffice.core.errors import Conflict, NotPermitted
+from backoffice.journal import inquiries
+from backoffice.journal.models import Inquiry
+from backoffice.people.models import User
+from backoffice.people.policy import may
+from clients import translate
+from clients.models import Account, Client
+
+REVEALABLE = {
+    "email": "E-mail",
+    "phone": "Phone",
+    "date_of_birth": "Date of birth",
+    "residence": "Address",
+    "tax_number": "Tax number",
+}
+
+
+@transaction.atomic
+def reveal(*, client: Client, field: str, by: User) -> str:
+    """Return one personal value, having written who saw it. Raises KeyError for a field that is not personal."""
+    label = REVEALABLE[field]
+    audit.record("clients.reveal", by=by, on=client, summary=f"{label} shown", field=field)
+    if field == "residence":
+        return translate.address_words(translate.residence_fields(client.residence))
+    return str(getattr(client, field))
+
+
+@transaction.atomic
+def open_portal(*, account: Account, address: str, page: str, by: User) -> Inquiry:
+    """Ask IBKR for a page that signs the client in. It works once, for 60 seconds, from `address` only, so nobody asks
+    before the click. Raises NotPermitted, Conflict.
+    """
+    if not may(by, "clients.open_portal"):
+        raise NotPermitted("Only advisors, operations and principals may open IBKR's portal for a client.")
+    if not account.username:
+        raise Conflict(f"IBKR has not named a username for {account.number} yet; the portal opens once it has.")
+    audit.record(
+        "clients.open_portal", by=by, on=account, summary=f"IBKR's portal asked for, {account.number}", page=page
+    )
+    return inquiries.ask(
+        "clients.answer_portal_link", {"account": str(account.pk), "address": address, "page": page}, by=by
+    )
+
+
+@transaction.atomic
+def take_portal_link(inquiry_pk: str, *, by: User) -> tuple[Inquiry | None, str]:
+    """Return an inquiry and, once, its link; with the link read the row is gone. (None, "") when it is not this person's."""
+    inquiry = Inquiry.objects.select_for_update().filter(
+        pk=inquiry_pk, kind="clients.answer_portal_link", asked_by=by
+    ).first()  # fmt: skip
+    if inquiry is None or not inquiry.is_final:
+        return inquiry, ""
+    answer: dict[str, Any] = inquiry.answer or {}
+    link = str(answer.get("url", ""))
+    if link:
+        audit.record("clients.open_portal", by=by, summary="IBKR's portal opened", inquiry=str(inquiry.pk))
+        inquiry.delete()
+    return inquiry, link

@@ -1,0 +1,184 @@
+"""The client list, its export, one client's page, reveals, and the way into IBKR's portal."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import NoReverseMatch, reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from backoffice.core import clock
+from backoffice.home.parts import Filter, View
+from backoffice.ibkr.types.sso import PortalPage
+from backoffice.people.policy import may, requires
+from clients import panels
+from clients.models import Account, Client
+from clients.selectors import people, timeline
+from clients.services import people as services
+from clients.views import is_fragment, reader
+
+_KEPT = ("q", "stage", "book", "country")
+_STAGES = {"": "All", "open": "Open", "client": "Client action", "documents": "Documents", "review": "IBKR review"}
+
+
+def _asked(request: HttpRequest) -> dict[str, str]:
+    return {name: request.GET.get(name, "")[:80] for name in (*_KEPT, "after", "before")}
+
+
+def _address(asked: dict[str, str], **changed: str) -> str:
+    kept = {name: value for name, value in {**asked, **changed}.items() if value and name in _KEPT}
+    return f"?{urlencode(kept)}"
+
+
+@require_safe
+@requires("clients.view")
+def client_list(request: HttpRequest) -> HttpResponse:
+    user, asked = reader(request), _asked(request)
+    rows, page = people.page(user, asked)
+    countries = people.countries_of(user)
+    filters = [
+        _filter("Country", "country", countries, asked),
+        _filter("Book", "book", [(book.name, book.name) for book in people.books_of(user)], asked),
+    ]
+    context = {
+        "rows": rows,
+        "page": page,
+        "asked": asked,
+        "views": [View(word, _address(asked, stage=key), asked["stage"] == key) for key, word in _STAGES.items()],
+        "filters": filters,
+        "export_url": f"{reverse('clients:client_export')}{_address(asked)}",
+        "may_apply": may(user, "clients.apply"),
+        "is_narrowed": any(asked[name] for name in _KEPT),
+    }
+    return render(request, "clients/_client_rows.html" if is_fragment(request) else "clients/client_list.html", context)
+
+
+def _filter(label: str, name: str, choices: list[tuple[str, str]], asked: dict[str, str]) -> Filter:
+    if asked[name]:
+        return Filter(label, dict(choices).get(asked[name], asked[name]), _address(asked, **{name: ""}))
+    return Filter(label, choices=tuple((_address(asked, **{name: code}), word) for code, word in choices))
+
+
+class _Line:
+    """A file that keeps nothing: what is written to it comes back."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _harmless(cell: str) -> str:
+    """Keep a spreadsheet from running a name as a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+@require_safe
+@requires("clients.view")
+def client_export(request: HttpRequest) -> StreamingHttpResponse:
+    writer = csv.writer(_Line())
+    rows: Iterator[str] = (
+        writer.writerow([_harmless(cell) for cell in row]) for row in people.exported(reader(request), _asked(request))
+    )
+    day = clock.today(clock.NEW_YORK).isoformat()
+    return StreamingHttpResponse(
+        rows,
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="clients-{day}.csv"'},
+    )
+
+
+@require_safe
+@requires("clients.view")
+def client_detail(request: HttpRequest, pk: Any) -> HttpResponse:
+    user = reader(request)
+    client = get_object_or_404(Client.objects.visible_to(user).select_related("book", "household"), pk=pk)
+    portrait = people.portrait(client)
+    events = timeline.of_client(portrait)
+    for provider in panels.events:
+        events += list(provider(client, user))
+    context = {
+        "client": client,
+        "portrait": portrait,
+        "states": [(account, *people.chip_of(account)) for account in portrait.accounts],
+        "events": timeline.newest_first(events)[:40],
+        "panels": [entry for entry in _hung(panels.panels, user, client) if entry["part"].place == "main"],
+        "summaries": [entry for entry in _hung(panels.panels, user, client) if entry["part"].place == "summary"],
+        "quick_actions": _hung(panels.actions, user, client),
+        "may_maintain": may(user, "clients.maintain"),
+        "may_open_portal": may(user, "clients.open_portal"),
+    }
+    return render(request, "clients/client_detail.html", context)
+
+
+def _hung(parts: Any, user: Any, client: Client) -> list[dict[str, Any]]:
+    """Return what other apps hung here that this person may see, with its address."""
+    found = []
+    for part in sorted(parts, key=lambda part: part.order):
+        if may(user, part.permission):
+            try:
+                found.append({"part": part, "url": reverse(part.url_name, args=[client.pk])})
+            except NoReverseMatch:
+                continue  # an app that is not switched on in this installation
+    return found
+
+
+@require_POST
+@requires("clients.view")
+def reveal(request: HttpRequest, pk: Any, field: str) -> HttpResponse:
+    """Show one personal value for 30 seconds; the audit line is written first."""
+    client = get_object_or_404(Client.objects.visible_to(reader(request)), pk=pk)
+    if field not in services.REVEALABLE:
+        raise Http404(field)
+    value = services.reveal(client=client, field=field, by=reader(request))
+    shown = next(each.shown for each in people.portrait(client).personal if each.field == field)
+    context = {"value": value, "seconds": 30, "last4": shown, "url": request.path, "label": services.REVEALABLE[field]}
+    response = render(request, "components/revealed.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+# ---- the portal
+
+
+@require_POST
+@requires("clients.open_portal")
+def open_portal(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Ask for a link and wait for it, in the new tab the form opened."""
+    user = reader(request)
+    account = get_object_or_404(Account.objects.visible_to(user), pk=pk)
+    page = request.POST.get("page", "")
+    if page not in {each.value for each in PortalPage}:
+        raise Http404(page)
+    inquiry = services.open_portal(account=account, address=request.META.get("REMOTE_ADDR", ""), page=page, by=user)
+    return redirect("clients:portal_wait", pk=inquiry.pk)
+
+
+@require_safe
+@requires("clients.open_portal")
+def portal_wait(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Poll the inquiry; the answer sends the browser on at once and is forgotten here."""
+    inquiry, link = services.take_portal_link(str(pk), by=reader(request))
+    if inquiry is None:
+        context: dict[str, Any] = {"gone": True}
+        return render(
+            request,
+            "clients/_portal_state.html" if is_fragment(request) else "clients/portal_wait.html",
+            context,
+            status=404 if not is_fragment(request) else 200,
+        )
+    if link and is_fragment(request):
+        return HttpResponse(status=200, headers={"HX-Redirect": link, "Cache-Control": "no-store"})
+    if link:
+        return HttpResponse(status=302, headers={"Location": link, "Cache-Control": "no-store"})
+    account = (
+        Account.objects.visible_to(reader(request))
+        .filter(pk=inquiry.params["account"])
+        .select_related("client")
+        .first()
+    )
+    context = {"inquiry": inquiry, "account": account}
+    return render(
+        request, "clients/_portal_state.html" if is_fragment(request) else "clients/portal_wait.html", context
+    )
