@@ -3,7 +3,7 @@
 import os
 import sys
 
-from backoffice.embedded import setup, supervisor, verbs
+from backoffice.embedded import bench, setup, supervisor, verbs
 from backoffice.embedded.console import StepFailed, Steps, say
 from backoffice.embedded.state import State
 
@@ -21,6 +21,8 @@ def main() -> int:
                 return supervisor.reset(state, steps)
             case "check":
                 return verbs.check(state, steps)
+            case "bench":
+                return bench.run(state, steps)
             case "lock":
                 return verbs.lock(state, steps)
             case "faults" | "browser":

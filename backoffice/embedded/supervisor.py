@@ -158,10 +158,7 @@ class Supervisor:
 
     def _start_web(self, wanted: dict[str, str]) -> str:
         port = choose_port("the web", int(wanted.get("PORT") or WEB_PORT))
-        web = self._add(
-            "web", "gunicorn", "backoffice.wsgi:application", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
-            "--workers", "2", "--threads", "8", "--timeout", "60", "--graceful-timeout", "5", "--no-control-socket",
-        )  # fmt: skip
+        web = self._add("web", *web_command(port)[2:])
         address = f"http://127.0.0.1:{port}"
         wait_for_page(web, f"{address}/healthz", "the web server does not answer")
         return address
@@ -230,6 +227,14 @@ class Supervisor:
             self._undertaker.end()
             if self._postgres is not None:
                 self._postgres.remove_sockets()
+
+
+def web_command(port: int) -> list[str]:
+    """Return gunicorn's command: two processes of eight threads, loopback only."""
+    return [
+        sys.executable, "-m", "gunicorn", "backoffice.wsgi:application", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
+        "--workers", "2", "--threads", "8", "--timeout", "60", "--graceful-timeout", "5", "--no-control-socket",
+    ]  # fmt: skip
 
 
 def interrupt(_signal: int, _frame: FrameType | None) -> None:
