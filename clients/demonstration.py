@@ -34,7 +34,8 @@ _UNREADY = {
 }  # fmt: skip
 _TO_BE_REFUSED = _READY | {
     "salutation": "Mr.", "first_name": "Odhran", "last_name": "Castellane", "date_of_birth": "1974-12-03",
-    "country_of_birth": "IRL", "citizenship": "IRL", "phone": "+353 85 555 0121", "country": "IRL", "street1": "7 Blackthorn Road", "city": "Cork",
+    "country_of_birth": "IRL", "citizenship": "IRL", "phone": "+353 85 555 0121", "country": "IRL",
+    "street1": "7 Blackthorn Road", "city": "Cork",
     "postal_code": "T12 X8KA", "tax_country": "", "tax_number": "", "prefix": "odhra",
     "email": "operations@alderrow.example.com",  # the master account's own address: only IBKR can know that, and refuses it
 }  # fmt: skip
