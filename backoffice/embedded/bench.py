@@ -99,7 +99,7 @@ def nanoseconds_each(work: Callable[[], object], times: int) -> int:
 def run(state: State, steps: Steps) -> int:
     """Measure on servers of our own, print, write. Returns 1 when a bar is missed."""
     servers = State(state.folder / "bench").make()
-    with verbs.servers_for_tests(servers) as settings:
+    with verbs.servers_for_tests(servers) as (settings, _):
         settings |= verbs.deployment_settings() | {"ALLOWED_HOSTS": "127.0.0.1", "HTTPS": "false", "READS": str(READS)}
         with steps.step("Tables and files of the pages"):
             run_logged([sys.executable, "-m", "django", "migrate", "--no-input"], servers.log / "migrate.log",

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backoffice.embedded import environment, setup
 from backoffice.embedded.console import StepFailed, Steps, say, took
 from backoffice.embedded.postgres import Postgres
-from backoffice.embedded.processes import Undertaker, launched
+from backoffice.embedded.processes import Program, Undertaker, launched
 from backoffice.embedded.state import ROOT, Lock, Locked, State
 from backoffice.embedded.supervisor import interrupt
 from backoffice.embedded.valkey import Valkey
@@ -29,8 +29,8 @@ CHROMIUMS_OF_MACOS = (
 
 
 @contextmanager
-def servers_for_tests(state: State) -> Iterator[dict[str, str]]:
-    """Run a PostgreSQL and a Valkey of the tests' own; yields the environment that points at them."""
+def servers_for_tests(state: State) -> Iterator[tuple[dict[str, str], Undertaker]]:
+    """Run a PostgreSQL and a Valkey of the tests' own; yields the environment that points at them and the undertaker."""
     lock = Lock(state.run / "supervisor.lock")
     try:
         lock.take()
@@ -47,12 +47,13 @@ def servers_for_tests(state: State) -> Iterator[dict[str, str]]:
         undertaker.begin()
         postgres.start()
         valkey.start()
-        yield os.environ | {
+        settings = os.environ | {
             "DATABASE_URL": postgres.url,
             "CELERY_BROKER_URL": valkey.url,
             "BACKOFFICE_STATE": str(state.folder),
             "PYTHONPATH": str(ROOT),
         }
+        yield settings, undertaker
     finally:
         valkey.stop()
         postgres.stop()
@@ -67,7 +68,7 @@ def run_tests(state: State, steps: Steps, selection: tuple[str, ...] = ()) -> in
         chromium = find_chromium(state.log / "chromium.log")
     steps.done += 1  # PostgreSQL and Valkey: the context prints when it is entered
     started = time.monotonic()
-    with servers_for_tests(state) as settings:
+    with servers_for_tests(state) as (settings, undertaker):
         say(
             f"{steps.done}/{steps.total} PostgreSQL and Valkey of the tests' own … {took(round(time.monotonic() - started))}"
         )
@@ -76,7 +77,7 @@ def run_tests(state: State, steps: Steps, selection: tuple[str, ...] = ()) -> in
             collect_static(state, settings)
         arguments = [*selection, "-n", "2", *shlex.split(os.environ.get("PYTEST_ARGS", ""))]
         say(f"\npytest {shlex.join(arguments)}")
-        return in_foreground([str(BIN / "pytest"), *arguments], settings)
+        return in_foreground([str(BIN / "pytest"), *arguments], settings, undertaker)
 
 
 def collect_static(state: State, settings: dict[str, str]) -> None:
@@ -89,14 +90,24 @@ def collect_static(state: State, settings: dict[str, str]) -> None:
         state.stamp("static", now)
 
 
-def in_foreground(command: list[str], settings: dict[str, str]) -> int:
-    """Run a command on our own terminal; it dies with us."""
-    process = subprocess.Popen(launched(command), cwd=ROOT, env=settings)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # the terminal has told it too; it prints its summary and ends
-            process.terminate()
+def in_foreground(command: list[str], settings: dict[str, str], undertaker: Undertaker) -> int:
+    """Run a command on our own terminal, in a group of its own: all of it, its own children too, dies with us."""
+    process = subprocess.Popen(
+        launched(command), cwd=ROOT, env=settings, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    undertaker.watch(process.pid, Program(Path(command[0]).name, command, settings, ROOT))
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)  # it prints what it has so far
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.wait(timeout=20)
+        return 130
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        undertaker.forget(process.pid)
 
 
 def find_chromium(log: Path) -> Path:
@@ -145,7 +156,7 @@ def check(state: State, steps: Steps) -> int:
     state = State(state.folder / "check").make()
     manage = [sys.executable, "-m", "django"]
     failed: list[str] = []
-    with servers_for_tests(state) as settings:
+    with servers_for_tests(state) as (settings, _):
         settings |= deployment_settings()
         for title, command in {
             "Lint (ruff)": [str(BIN / "ruff"), "check", "--output-format", "concise", "."],
