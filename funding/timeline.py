@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 
 from backoffice.core import clock
 from backoffice.core.lifecycle import history
@@ -14,6 +15,7 @@ from funding.selectors import twin_of
 
 ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 NEW_BANK_DAYS = 30
+LATE_ANSWER = "an answer that came late"  # the journal's name for an answer read after its sending was given up
 
 
 def events(transfer: CashTransfer, submission: Submission | None) -> list[TimelineEvent]:
@@ -95,9 +97,15 @@ def _attempt(attempt: Attempt) -> TimelineEvent:
 def _look(observation: Observation, number: int) -> TimelineEvent:
     word = ORDINALS[number] if number < len(ORDINALS) else f"Look {number + 1}:"
     at, detail = observation.at, observation.detail
+    if observation.source == LATE_ANSWER:
+        # Its detail is the journal's own notation; the evidence page keeps it.
+        kind: Literal["done", "unknown"] = "done" if observation.finding == Finding.FOUND else "unknown"
+        return TimelineEvent(at, "An answer came late", kind, "It is kept with the evidence.", icon="eye")
     match observation.finding:
         case Finding.FOUND:
-            return TimelineEvent(at, f"{word} look: found at IBKR", "done", detail, raw=observation.source, icon="eye")
+            return TimelineEvent(
+                at, f"{word} look: found at IBKR", "done", words=detail, raw=observation.source, icon="eye"
+            )
         case Finding.CLEAN:
             return TimelineEvent(at, f"{word} look: not there, clean", "unknown", detail, icon="eye")
         case Finding.MISMATCH:

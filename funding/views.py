@@ -334,6 +334,7 @@ def _detail_context(request: HttpRequest, transfer: CashTransfer) -> dict[str, A
             "is_proposed": is_proposed,
             "is_unknown": submission.state == State.UNKNOWN,
             "is_absent": is_absent,
+            "doubt": f"{submission.reason.rstrip('. ')}." if submission.reason else "",
             "may_decide": may_decide and submission.maker_id != user.pk,
             "may_request": may(user, "funding.request"),
             "attempts": submission.attempts.count(),
