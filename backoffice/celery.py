@@ -53,6 +53,7 @@ app.conf.beat_schedule = {
         "trading.sync_orders": 6,
         "trading.sweep_questions": 5,
         "reporting.sync_available": 3600,
+        "reporting.sweep_fetches": 15,
     }.items()
 } | {
     # One sign of life for each lane: only that lane's own worker can give it.

@@ -12,6 +12,7 @@ from typing import Any
 
 import phonenumbers
 import pycountry
+
 EMAIL = re.compile(
     r"^[A-Z0-9][A-Z0-9._%+-]{0,63}@(?:(?=[A-Z0-9-]{1,63}[.])[A-Z0-9]+(?:-[A-Z0-9]+)*[.]){1,8}[A-Z]{2,63}$",
     re.IGNORECASE,

@@ -46,9 +46,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def firm(
-    processes: Processes, sandbox: SandboxProcess, live_server: Any, settings: Any, tmp_path: Path
-) -> str:
+def firm(processes: Processes, sandbox: SandboxProcess, live_server: Any, settings: Any, tmp_path: Path) -> str:
     """The address of the running product, with the demonstration firm in it and its session live."""
     from backoffice.broker.models import BrokerageSession, SessionState
 
