@@ -3,3 +3,8 @@ from django.apps import AppConfig
 
 class TradingConfig(AppConfig):
     name = "trading"
+
+    def ready(self) -> None:
+        from trading import contributions
+
+        contributions.register()

@@ -18,6 +18,7 @@ FLAGS = {
     "unknown": "Figures not known",
 }
 HUNDRED = Decimal(100)
+LIKE_THIS = "is like this one."
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ def _twin(facts: Facts) -> Check:
     if not facts.twin:
         return Check("pass", f"No like order in {facts.symbol} in the last 10 minutes")
     if facts.has_twin_reason:
-        return Check("warn", f"{facts.twin} is like this one.", "Your reason for a second one is kept.")
-    return Check("stop", f"{facts.twin} is like this one.", "Say below why a second one is wanted, or leave it.")
+        return Check("warn", f"{facts.twin} {LIKE_THIS}", "Your reason for a second one is kept.")
+    return Check("stop", f"{facts.twin} {LIKE_THIS}", "Say below why a second one is wanted, or leave it.")
 
 
 def _flagged(facts: Facts) -> list[Check]:

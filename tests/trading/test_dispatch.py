@@ -116,7 +116,7 @@ def test_ringing_twice_sends_once(sandbox: Any, send: Callable[..., Order]) -> N
 
 
 def sandbox_group(desk: Any) -> AllocationGroup:
-    return make_group(desk, "Income-3", "E", {account: None for account in Account.objects.filter(number__in=NUMBERS)})
+    return make_group(desk, "Income-3", "E", dict.fromkeys(Account.objects.filter(number__in=NUMBERS)))
 
 
 @pytest.fixture
@@ -440,7 +440,7 @@ def test_nothing_is_asked_while_ibkr_waits_for_an_answer(
 
 
 def define(desk: Any, advisor: Any, **changes: Any) -> GroupChange:
-    members: dict[Account, Decimal | None] = {account: None for account in Account.objects.filter(number__in=NUMBERS)}
+    members: dict[Account, Decimal | None] = dict.fromkeys(Account.objects.filter(number__in=NUMBERS))
     arguments: dict[str, Any] = {
         "master": desk, "name": "Growth", "method": "E", "members": members, "by": advisor, "intent": uuid.uuid4(),
     }  # fmt: skip

@@ -67,13 +67,12 @@ def _search(client: IbkrClient, master: MasterAccount, inquiry: Inquiry) -> dict
 
 def _remember(client: IbkrClient, match: ContractMatch) -> Instrument:
     info = client.contracts.info(match.conid)
-    name = match.company_name or info.company_name
     return portfolio.remember_instrument(
         Listing(
             conid=match.conid,
             symbol=match.symbol or info.symbol,
             currency=info.currency,
-            name=name.title() if name.isupper() else name,
+            name=match.company_name or info.company_name,
             exchange=match.listing_exchange or info.exchange,
             asset_class=info.instrument_type,
             sector=info.category,

@@ -233,7 +233,7 @@ def _holding(row: Position, account: Account) -> Holding:
             conid=row.conid,
             symbol=row.symbol or row.description,
             currency=row.currency,
-            name=row.name.title() if row.name.isupper() else row.name,
+            name=row.name,
             exchange=row.listing_exchange,
             asset_class=row.asset_class,
             sector=row.sector,

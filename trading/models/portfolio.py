@@ -57,6 +57,12 @@ class Instrument(models.Model):
         return Decimal(self.multiplier / self.price_magnifier)
 
     @property
+    def price_step(self) -> Decimal:
+        """The tick with its own decimals, whatever scale the column has: prices are written to it."""
+        step = self.tick.normalize()
+        return step if step < 1 else Decimal(1)
+
+    @property
     def is_live(self) -> bool:
         """Whether the kept last price was today's, in real time and not halted."""
         return self.availability[:1] == "R" and not self.is_last_previous_close and not self.is_halted

@@ -85,7 +85,8 @@ def remember_instrument(listing: Listing) -> Instrument:
     )
     row.symbol = listing.symbol or row.symbol or listing.conid
     row.currency = listing.currency or row.currency
-    for column in ("name", "exchange", "asset_class", "sector", "tick", "multiplier", "price_magnifier"):
+    row.name = row.name or readable_name(listing.name)
+    for column in ("exchange", "asset_class", "sector", "tick", "multiplier", "price_magnifier"):
         if (value := getattr(listing, column)) is not None and value not in ("", Decimal(0)):
             setattr(row, column, value)
     if row._state.adding:
@@ -94,6 +95,21 @@ def remember_instrument(listing: Listing) -> Instrument:
         )[0]
     row.save(update_fields=_INSTRUMENT_COLUMNS)
     return row
+
+
+_SMALL_WORDS = {"INC", "THE", "AND", "OF", "CO", "FOR", "LTD"}
+_ABBREVIATIONS = {"SPDR", "MSCI", "FTSE", "REIT"}
+
+
+def readable_name(name: str) -> str:
+    """Write a name IBKR gives in capitals as people write it; any other is left as it came."""
+    if not name.isupper():
+        return name
+    words = [
+        word if word in _ABBREVIATIONS or (len(word) <= 3 and word not in _SMALL_WORDS) else word.capitalize()
+        for word in name.split()
+    ]
+    return " ".join(words)
 
 
 _INSTRUMENT_COLUMNS = [

@@ -1,0 +1,33 @@
+"""CSV files that a spreadsheet reads as text and numbers, never as formulas (reliability.md Z07)."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+ROWS_AT_MOST = 5000
+# What starts a formula, in any width, and the white space and control characters some programs skip before it.
+_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def safe(value: Any) -> str:
+    """Return a cell's text. Figures stay figures, also negative ones; text that could be a formula gets a quote before it."""
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, int):
+        return str(value)
+    text = str(value).replace("\0", "")
+    return f"'{text}" if text.lstrip().startswith(_STARTS) or text.startswith(_STARTS) else text
+
+
+def csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return a CSV file (RFC 4180, UTF-8 with its mark, so that names keep their accents in Excel)."""
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
+    writer.writerow(head)
+    for row in rows:
+        writer.writerow([safe(value) for value in row])
+    return text.getvalue().encode("utf-8-sig")

@@ -1,0 +1,1 @@
+"""The pages: portfolio, instruments, groups, the order ticket, the blotter. They read and write rows; workers ask IBKR."""
