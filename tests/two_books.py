@@ -1,0 +1,197 @@
+"""A firm of two books with one of everything in each, and everybody who might look at it."""
+
+import uuid
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from backoffice.broker.models import MasterAccount
+from backoffice.core import clock
+from backoffice.core.money import Money
+from backoffice.journal import inquiries
+from backoffice.journal import services as journal
+from backoffice.people.models import Book, User
+from clients.models import AccountTask, Application, ApplicationStatus, Stage
+from clients.services import drafts, maintenance
+from funding import services as funding
+from reporting import services as reports
+from reporting import translate
+from reporting.models import FetchRequest, ReportFile
+from tests.clients.conftest import READY
+from tests.funding.conftest import make_account, make_bank
+from tests.trading.conftest import give_figures, give_position, make_group
+from trading.models import Instrument
+from trading.services import tickets
+
+OWN, FOREIGN, NOWHERE = "own", "foreign", "nowhere"
+PEOPLE = {
+    "advisor": "advisor",
+    "other_advisor": "advisor",
+    "operations": "operations",
+    "principal": "principal",
+    "viewer": "viewer",
+    "administrator": "administrator",
+}
+INQUIRIES = {
+    "portal link": "clients.answer_portal_link",
+    "withdrawable": "funding.answer_withdrawable",
+    "refresh": "trading.answer_portfolio_refresh",
+    "search": "trading.answer_instrument_search",
+    "quote": "trading.answer_quote",
+}
+CONID = "265598"
+TRACES = {OWN: ("U1000011", "Hollow 11"), FOREIGN: ("U1000022", "Hollow 22")}  # what a page of a book's rows would show
+
+
+@dataclass
+class Firm:
+    """`things[place][kind]` are the arguments of the addresses of that kind; `personal[name][kind]` of the person's own."""
+
+    people: dict[str, User] = field(default_factory=dict)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    things: dict[str, dict[str, tuple[Any, ...]]] = field(default_factory=dict)
+    personal: dict[str, dict[str, tuple[Any, ...]]] = field(default_factory=dict)
+
+    def reaches(self, name: str, place: str) -> bool:
+        """Tell whether this person may see what lies in that book."""
+        if name in {"operations", "principal"}:
+            return True
+        return name in ({"advisor", "viewer"} if place == OWN else {"other_advisor"})
+
+    def address_of(self, name: str, kind: str, place: str) -> tuple[Any, ...]:
+        """The arguments of a thing as seen by a person: the own and the other book's are fixed, personal things are not."""
+        if place == NOWHERE:
+            return MISSING[kind]
+        if kind in self.personal["advisor"]:
+            owner = name if place == OWN else "other_advisor" if name == "advisor" else "advisor"
+            return self.personal[owner if owner in self.personal else "operations"][kind]
+        return self.things[place][kind]
+
+
+_PK = (uuid.UUID(int=7),)
+MISSING: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(
+        ("client", "account", "application", "case", "transfer", "submission", "order", "draft", "group", "report",
+         "file", "fetch", *INQUIRIES), _PK,
+    ),
+    "section": (*_PK, "holder"),
+    "field": (*_PK, "city"),
+    "task": (*_PK, 7),
+    "secret": (*_PK, "email"),
+    "number": ("U9999999",),
+    "instrument": ("999999999",),
+}  # fmt: skip
+
+
+def found_firm() -> Firm:
+    """Write the firm's rows; IBKR is asked for nothing."""
+    firm = Firm()
+    for name, role in PEOPLE.items():
+        firm.people[name] = User.objects.create_user(email=f"{name}@example.com", name=f"Pat {name}", role=role)
+    master = MasterAccount.objects.create(
+        account="F1000001", kind="FA", environment="sandbox", base_url="http://127.0.0.1:9", client_id="X",
+        key_id="x-1", private_key_path="/nonexistent", username="alder01",
+    )  # fmt: skip
+    instrument = Instrument.objects.create(
+        conid=CONID, symbol="AAPL", name="Apple Inc", exchange="NASDAQ", currency="USD", last=Decimal("100"),
+        bid=Decimal("99.99"), ask=Decimal("100.01"), availability="R", quoted_at=clock.now(),
+    )  # fmt: skip
+    for place, number, makers in (
+        (OWN, "U1000011", ("advisor", "viewer")),
+        (FOREIGN, "U1000022", ("other_advisor",)),
+    ):
+        book = Book.objects.create(name=f"Book {number[-2:]}")
+        book.members.add(*(firm.people[name] for name in makers))
+        firm.rows[place] = _furnish(book, master, number, firm.people[makers[0]], instrument)
+        firm.things[place] = _addresses(firm.rows[place])
+    for name, person in firm.people.items():
+        firm.personal[name] = _personal(person, firm.rows[OWN])
+    return firm
+
+
+def _furnish(book: Book, master: MasterAccount, number: str, by: User, instrument: Instrument) -> dict[str, Any]:
+    account = make_account(number, master, book, username=f"user{number[-2:]}", holder_entity_id=number[-4:])
+    account.client.last_name = f"Hollow {number[-2:]}"
+    account.client.save()
+    give_figures(account, "100000")
+    give_position(account, instrument, "10")
+    bank = make_bank(account)
+    transfer = funding.request_withdrawal(
+        account=account, money=Money(Decimal("1250.00"), "USD"), bank=bank, by=by, intent=uuid.uuid4(), note="By phone"
+    )
+    draft = drafts.start_application(intent=uuid.uuid4(), book=book, master=master, by=by)
+    draft = drafts.save_draft(application=draft, values={**READY, "last_name": f"Hollow {number[-2:]}"}, by=by)
+    group = make_group(master, f"Group {number[-2:]}", "N", {account: None})
+    sent = _ticket(by, instrument, account, "10")
+    tickets.send(sent, by=by, allocation_sha256=sent.allocation_sha256)
+    return {
+        "book": book, "account": account, "bank": bank, "transfer": transfer, "draft": _ticket(by, instrument, account, "7"),
+        "order": sent, "group": group, "application": draft, "task": _task(book, master, number, by),
+        "case": maintenance.request_alias(account=account, alias="Nest egg", intent=uuid.uuid4(), by=by),
+        "file": _statement(account, by),
+    }  # fmt: skip
+
+
+def _ticket(by: User, instrument: Instrument, account: Any, quantity: str) -> Any:
+    return tickets.draw_up(
+        intent=uuid.uuid4(), by=by, instrument=instrument, side="BUY", quantity=Decimal(quantity), order_type="LMT",
+        limit_price=Decimal("100.00"), tif="DAY", reason="Asked for by phone", account=account,
+    )  # fmt: skip
+
+
+def _task(book: Book, master: MasterAccount, number: str, by: User) -> AccountTask:
+    """A paper IBKR asks for, of an application under way."""
+    account = make_account(f"{number[:-2]}9{number[-1]}", master, book, ibkr_status="P")
+    now = clock.now()
+    application = Application(
+        intent=uuid.uuid4(), book=book, owner=by, master=master, client=account.client, account=account,
+        status=ApplicationStatus.SUBMITTED, stage=Stage.SUBMITTED, stage_since=now, external_id=f"demo-{number}",
+        created_at=now, submitted_at=now,
+    )  # fmt: skip
+    application.save(force_insert=True)
+    return AccountTask.objects.create(
+        account=account, form_number="8002", form_name="Proof of address", action="to send", since=now, as_of=now
+    )
+
+
+def _statement(account: Any, by: User) -> ReportFile:
+    reports.record_offer(account, monthly=translate.months_back(clock.today(clock.NEW_YORK), 2), annual=())
+    wanted = account.reports.order_by("period")[:1]
+    request = reports.request_fetch(reports=wanted, by=by, intent=uuid.uuid4())
+    item = reports.take(str(request.items.get().pk))
+    assert item is not None
+    return reports.keep(item, b"%PDF-1.4 one page")
+
+
+def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    client, application = rows["account"].client, rows["application"]
+    submission = journal.current_for(rows["transfer"])
+    assert submission is not None
+    plain = {kind: (rows[kind].pk,) for kind in ("account", "transfer", "order", "draft", "group", "case", "file")}
+    return {
+        **plain,
+        "client": (client.pk,),
+        "secret": (client.pk, "email"),
+        "number": (rows["account"].number,),
+        "application": (application.pk,),
+        "section": (application.pk, "holder"),
+        "field": (application.pk, "city"),
+        "task": (rows["task"].account.application.pk, rows["task"].pk),
+        "submission": (submission.pk,),
+        "report": (rows["file"].report_id,),
+        "instrument": (CONID,),
+    }
+
+
+def _personal(person: User, rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    account = rows["account"]
+    params: dict[str, dict[str, Any]] = {
+        "portal link": {"account": str(account.pk), "address": "127.0.0.1", "page": "home"},
+        "withdrawable": {"account": str(account.pk), "number": account.number, "currency": "USD"},
+        "refresh": {"accounts": [account.number]},
+        "search": {"text": "apple"},
+        "quote": {"conid": CONID},
+    }
+    asked = {name: (inquiries.ask(kind, params[name], by=person).pk,) for name, kind in INQUIRIES.items()}
+    fetch = FetchRequest.objects.create(intent=uuid.uuid4(), asked_by=person, asked_at=clock.now())
+    return {**asked, "fetch": (fetch.pk,)}
