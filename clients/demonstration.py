@@ -14,7 +14,8 @@ from clients.models import Account, Application, ApplicationStatus, Client
 from clients.services import applications, drafts
 
 _NAMESPACE = uuid.UUID("5f2d3f0e-6a5c-4a3e-9d0a-1c7f6f1e2b11")
-_FIRST_BOOK = {"U1000011", "U1000012", "U1000013", "U1000016", "U1000018", "U1000021", "U1000023"}
+# With every account of the group "Balanced", so that its advisor can place a block order for it.
+_FIRST_BOOK = {"U1000011", "U1000012", "U1000013", "U1000016", "U1000018", "U1000019", "U1000021", "U1000023"}
 _TAX_NUMBERS = {
     "U1000011": "987654320",
     "U1000013": "12345678901",

@@ -46,6 +46,18 @@ class MasterAccount(models.Model):
     def __str__(self) -> str:
         return self.account
 
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What a person may know of the connection, as label and value; nothing secret."""
+        session = getattr(self, "session", None)
+        return [
+            ("Address", self.base_url),
+            ("Client id", self.client_id),
+            ("Key id", self.key_id),
+            ("Trading username", self.username or "none"),
+            ("Session kept by", session.owner if session and session.owner else "nobody"),
+        ]
+
 
 class AccessToken(models.Model):
     """The cached OAuth token of one connection and scope set; refreshed under a row lock, so one process asks."""

@@ -41,6 +41,17 @@ def register() -> None:
     registry.navigation.add(
         NavigationEntry("", "Today", "inbox", "home:today", "home.view_today", count=_waiting, order=1, mobile=1)
     )
+    # The journal and the broker stand below the frame and cannot register themselves.
+    registry.navigation.add(
+        NavigationEntry(
+            "", "Approvals", "checks", "journal:approval_list", "journal.approve", count=_proposed, order=2, mobile=2
+        )
+    )
+    registry.navigation.add(
+        NavigationEntry(
+            "System", "Connections", "plug-connected", "broker:connection_list", "broker.view_connections", order=90
+        )
+    )
     for group in GROUPS:
         registry.inbox_groups.add(group)
     for provider in (sessions, gates, families, queues, market):
@@ -63,6 +74,11 @@ def _waiting(user: User) -> registry.Count | None:
     return registry.Count(
         len(items), "unknown" if "unknown" in tones else "wait" if tones & {"bad", "wait"} else "neutral"
     )
+
+
+def _proposed(user: User) -> registry.Count | None:
+    waiting = Submission.objects.filter(state=State.PROPOSED).exclude(maker=user).count()
+    return registry.Count(waiting) if waiting else None
 
 
 def _connections_url() -> str:

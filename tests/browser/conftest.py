@@ -99,7 +99,7 @@ class Person:
 
 
 @pytest.fixture
-def at_the_browser(chromium: Browser, firm: str) -> Iterator[Callable[[str], Person]]:
+def at_the_browser(chromium: Browser, firm: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Person]]:
     """Sign a demonstration person in: `at_the_browser("principal")`."""
     people: list[Person] = []
 
@@ -110,6 +110,8 @@ def at_the_browser(chromium: Browser, firm: str) -> Iterator[Callable[[str], Per
 
     yield sign_in
     problems = [problem for person in people for problem in person.problems]
-    for person in people:
+    for number, person in enumerate(people, start=1):
+        # What each person saw last: the first thing to look at when a journey fails.
+        person.page.screenshot(path=screenshots() / f"end-{request.node.name}-{number}.png")
         person.context.close()
     assert problems == []

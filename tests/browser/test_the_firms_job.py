@@ -196,6 +196,88 @@ def test_statements_are_fetched_and_downloaded(at_the_browser: SignIn) -> None:
     assert Path(download.value.path()).read_bytes().startswith(b"%PDF-")
 
 
+def test_a_block_order_is_allocated_confirmed_filled_and_proven(at_the_browser: SignIn, sandbox: Any) -> None:
+    ines = at_the_browser("advisor")
+    ines.goto("/trading/portfolio/")
+    expect(ines.page.locator("main")).to_contain_text("6 of 6 accounts are fresh", timeout=90_000)
+    ines.shot("portfolio")
+    ines.shot("portfolio", width=360, dark=True)
+    ines.goto("/trading/portfolio/accounts/U1000011/")
+    ines.shot("account")
+    ines.goto("/trading/groups/")
+    ines.shot("groups")
+    draw_up_block(ines)
+    expect(ines.page.locator("main")).to_contain_text("are allocated")
+    ines.shot("ticket-preview")
+    ines.shot("ticket-preview", dark=True)
+    ines.shot("ticket-preview", width=360)
+    ines.page.get_by_role("button", name="Send to IBKR").dblclick()
+
+    dialog = ines.page.get_by_role("dialog", name=re.compile("IBKR asks"))
+    expect(dialog).to_contain_text("This order will be distributed over multiple accounts.", timeout=30_000)
+    assert sandbox.ledger("order") == []
+    ines.shot("question")
+    ines.shot("question", width=360)
+    dialog.get_by_role("button", name="Confirm to IBKR").click()
+
+    expect(ines.page.locator("main")).to_contain_text("Filled", timeout=60_000)
+    expect(ines.page.locator("main")).to_contain_text("Every account got what was frozen.", timeout=60_000)
+    ines.shot("order-proof")
+    ines.goto("/trading/blotter/?tab=done")
+    ines.shot("blotter")
+    ines.shot("blotter", dark=True)
+    ines.shot("blotter", width=360)
+    assert len(sandbox.ledger("order")) == 1
+
+
+def test_a_declined_question_leaves_no_order(at_the_browser: SignIn, sandbox: Any) -> None:
+    ines = at_the_browser("advisor")
+    ines.goto("/trading/portfolio/")
+    expect(ines.page.locator("main")).to_contain_text("6 of 6 accounts are fresh", timeout=90_000)
+    draw_up_block(ines)
+    ines.page.get_by_role("button", name="Send to IBKR").click()
+
+    dialog = ines.page.get_by_role("dialog", name=re.compile("IBKR asks"))
+    expect(dialog).to_be_visible(timeout=30_000)
+    dialog.get_by_role("button", name="Decline the order").click()
+
+    expect(ines.page.locator("main")).to_contain_text("Declined", timeout=30_000)
+    ines.shot("order-declined")
+    assert sandbox.ledger("order") == []
+
+
+def test_each_role_has_its_own_product(at_the_browser: SignIn) -> None:
+    adam = at_the_browser("administrator")
+    expect(adam.page.get_by_role("navigation").first).not_to_contain_text("Clients")
+    adam.goto("/connections/")
+    adam.shot("connections")
+    adam.shot("connections", width=360, dark=True)
+
+    vera = at_the_browser("viewer")
+    vera.goto("/clients/")
+    vera.shot("clients-viewer")
+    vera.page.locator("main table a").first.click()
+    expect(vera.page.get_by_role("link", name="Withdraw")).to_have_count(0)
+
+
+def draw_up_block(person: Person) -> None:
+    """Fill in and preview: buy SPY for the advisor's accounts of the group, a little above the market."""
+    page = person.page
+    person.goto("/trading/orders/new/")
+    page.locator("#instrument-text").press_sequentially("SPY", delay=30)
+    page.get_by_text("ARCA USD").first.click()
+    last = page.locator("main").get_by_text("Last", exact=True).locator("xpath=following::*[1]")
+    expect(last).to_have_text(re.compile(r"\d"), timeout=30_000)
+    price = last.inner_text().replace(",", "")
+    page.fill("[name=quantity]", "43")
+    group = page.locator("[name=allocate_to] option", has_text="Group ").first
+    page.select_option("[name=allocate_to]", value=group.get_attribute("value"))
+    page.fill("[name=limit_price]", f"{int(price.split('.')[0]) + 1}.00")
+    page.fill("[name=reason]", "Invest the November contributions")
+    page.get_by_role("button", name="Preview").first.click()
+    page.wait_for_url(re.compile(r"/trading/orders/[0-9a-f-]{36}/"))
+
+
 def open_client(person: Person, name: str) -> None:
     person.goto("/clients/")
     person.page.get_by_role("link", name=name).first.click()

@@ -105,3 +105,34 @@ HYBRID_APPLICANT = {
     "prefix": "leobra",
     "fees": "NO_FEE",
 }
+
+
+@pytest.fixture
+def order(account: Account, advisor: Any, live_session: Any) -> Effect:
+    """A marketable limit order for one account; IBKR takes it without a question."""
+    from trading.dispatch import sync
+    from trading.models import Instrument
+    from trading.services import tickets
+
+    def begin() -> Any:
+        instrument = Instrument.objects.create(
+            conid="265598", symbol="AAPL", name="Apple Inc", exchange="NASDAQ", currency="USD", asset_class="STK",
+            tick=Decimal("0.01"),
+        )  # fmt: skip
+        sync.sync_portfolios()
+        draft = tickets.draw_up(
+            intent=uuid.uuid4(), by=advisor, instrument=instrument, side="BUY", quantity=Decimal(5), order_type="LMT",
+            limit_price=held_price(account, instrument), tif="DAY", reason="Invest the November contribution",
+            account=account,
+        )  # fmt: skip
+        return tickets.send(draft, by=advisor, allocation_sha256=draft.allocation_sha256)
+
+    return Effect("order", r"^/v1/api/iserver/account/U1000011/orders$", "order", begin)
+
+
+def held_price(account: Account, instrument: Any) -> Decimal:
+    from trading.models import Position
+
+    held = Position.objects.filter(instrument=instrument).first()
+    assert held is not None, "nobody of the demonstration holds it, so there is no price to go by"
+    return Decimal(str(held.price)).quantize(Decimal("0.01"))

@@ -65,18 +65,17 @@ def _converted(rates: Rates, amount: Decimal | None, currency: str, instrument: 
 
 
 def allocation_figures(accounts: Sequence[Account]) -> dict[str, Figures]:
-    """Return what IBKR computes the methods N and A from; the summary's figures where IBKR gave no others yet."""
-    rates = Rates()
+    """Return what IBKR computes the methods N and A from, as IBKR gives it: unconverted, each in its account's currency.
+
+    Where IBKR gave none yet, the summary's figures stand in.
+    """
     found = {}
-    for row in AccountSnapshot.objects.filter(account__in=accounts).select_related("account__master"):
-        base = row.account.master.base_currency
-        worth = row.allocation_net_liquidation
-        available = row.allocation_available
-        if worth is None:
-            worth = rates.convert(row.net_liquidation, row.currency, base)
-        if available is None:
-            available = rates.convert(row.available_funds, row.currency, base)
-        found[row.account.number] = Figures(worth, available)
+    for row in AccountSnapshot.objects.filter(account__in=accounts).select_related("account"):
+        worth, available = row.allocation_net_liquidation, row.allocation_available
+        found[row.account.number] = Figures(
+            row.net_liquidation if worth is None else worth,
+            row.available_funds if available is None else available,
+        )
     return found
 
 

@@ -97,7 +97,6 @@ def _context(user: User, group: AllocationGroup) -> dict[str, Any]:
         "may_manage": may(user, "trading.manage_groups"),
         "may_trade": may(user, "trading.trade"),
         "intent": uuid.uuid4(),
-        "currency": group.master.base_currency,
     }
 
 
