@@ -92,6 +92,7 @@ class Person:
         self.page.emulate_media(color_scheme="dark" if dark else "light")
         self.page.set_viewport_size({"width": width, "height": 1000 if width > 600 else 780})
         path = screenshots() / f"{name}{'-dark' if dark else ''}{'' if width == 1440 else f'-{width}'}.png"
+        self.page.wait_for_timeout(250)  # colours fade for 120 ms when the theme changes
         self.page.screenshot(path=path, full_page=full)
         self.page.set_viewport_size({"width": 1440, "height": 1000})
         self.page.emulate_media(color_scheme="light")
