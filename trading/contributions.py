@@ -115,9 +115,7 @@ def _questions(user: User) -> Iterator[InboxItem]:
 def _doubts(user: User) -> Iterator[InboxItem]:
     found = selectors.with_parts(selectors.in_tab(user, "unknown")).order_by("number")[:MOST]
     for row in selectors.rows(found):
-        submission = row.order.submission
-        if row.order.cancel is not None and row.order.cancel.is_in_doubt:
-            submission = row.order.cancel
+        submission = row.doubt
         if submission is None:
             continue
         is_absent = submission.state == State.ABSENT
@@ -139,6 +137,7 @@ def _doubts(user: User) -> Iterator[InboxItem]:
             owner=row.order.maker,
             since=submission.unknown_since,
             since_words="Unknown",
+            chip_tone="unknown",
             urgency=10,
         )
 

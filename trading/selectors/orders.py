@@ -185,6 +185,23 @@ class Row:
         return formats.span(clock.now() - self.order.sent_at) if self.order.sent_at else ""
 
     @property
+    def doubt(self) -> Submission | None:
+        """The submission whose outcome is not known: the order's own, or its cancel's."""
+        order = self.order
+        return next((each for each in (order.cancel, order.submission) if each is not None and each.is_in_doubt), None)
+
+    @property
+    def doubt_reason(self) -> str:
+        """Why it is not known, as a whole sentence."""
+        reason = self.doubt.reason.strip() if self.doubt else ""
+        return reason if reason.endswith((".", "!", "?")) or not reason else f"{reason}."
+
+    @property
+    def doubt_age(self) -> str:
+        doubt = self.doubt
+        return formats.span(clock.now() - doubt.unknown_since) if doubt and doubt.unknown_since else ""
+
+    @property
     def is_unknown(self) -> bool:
         return self.state.tone == "unknown"
 
@@ -282,7 +299,7 @@ def steps(order: Order, *, stops: int = 0, warns: int = 0) -> list[Step]:
     elif order.status == Status.WORKING:
         current = 5
     else:
-        current = 7 if order.filled else 4
+        current = 7 if order.filled else 5 if order.ibkr_order_id else 4
     found = []
     for place, name in enumerate(names):
         state = "done" if place < current else "current" if place == current else "todo"
