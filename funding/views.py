@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backoffice.audit import services as audit
-from backoffice.core import clock
+from backoffice.core import clock, exports
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.money import Money
+from backoffice.home import paging
 from backoffice.home.parts import Filter, View
 from backoffice.journal import inquiries
 from backoffice.journal import services as journal
@@ -21,7 +22,7 @@ from backoffice.journal.models import Inquiry, State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may, requires
 from clients.models import Account, Client
-from funding import exports, hours, paging, selectors, services, timeline, translate
+from funding import hours, selectors, services, timeline, translate
 from funding.forms import ApprovalForm, DepositForm, ReasonForm, WithdrawalForm, refuse
 from funding.models import BankInstruction, BankListing, CashTransfer, CashTransferQuerySet, Kind
 

@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from backoffice.core.errors import InvalidInput
+from backoffice.home.paging import address, cut
 from backoffice.home.parts import Filter, View
 from backoffice.people.models import User
 from backoffice.people.policy import may, requires
 from clients.models import Client
-from funding.paging import address, cut
 from reporting import selectors, services, translate
 from reporting.models import FetchRequest, Granularity, Report, ReportFile, State
 

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from backoffice.core import clock
+from backoffice.core import clock, exports
 from backoffice.home.parts import Filter, View
 from backoffice.ibkr.types.sso import PortalPage
 from backoffice.people.policy import may, requires
@@ -69,17 +69,13 @@ class _Line:
         return text
 
 
-def _harmless(cell: str) -> str:
-    """Keep a spreadsheet from running a name as a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
 @require_safe
 @requires("clients.view")
 def client_export(request: HttpRequest) -> StreamingHttpResponse:
     writer = csv.writer(_Line())
     rows: Iterator[str] = (
-        writer.writerow([_harmless(cell) for cell in row]) for row in people.exported(reader(request), _asked(request))
+        writer.writerow([exports.safe(cell) for cell in row])
+        for row in people.exported(reader(request), _asked(request))
     )
     day = clock.today(clock.NEW_YORK).isoformat()
     return StreamingHttpResponse(

@@ -11,10 +11,11 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
+from backoffice.core import exports
 from backoffice.core.money import Money
 from backoffice.journal import services as journal
 from backoffice.journal.models import Inquiry, State, Submission
-from funding import exports, services
+from funding import services
 from funding.contributions import inbox, search
 from funding.models import CashTransfer, Status
 from tests.funding.conftest import make_account, make_bank

@@ -11,14 +11,14 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 
-from backoffice.core import clock
+from backoffice.core import clock, exports
 from backoffice.journal import inquiries
 from backoffice.journal import services as journal
 from backoffice.journal.models import LIFECYCLE as JOURNAL
 from backoffice.journal.models import State, Submission
 from clients.models import Account
 from tests.trading.conftest import give_figures, give_position, make_account
-from trading import contributions, exports
+from trading import contributions
 from trading.forms import TicketForm
 from trading.models import AllocationGroup, GroupChange, Instrument, Order, OrderQuestion, Position, Status
 from trading.services import progress

@@ -22,7 +22,7 @@ PENALTY = timedelta(minutes=15)
 
 def wait_for(master: MasterAccount, endpoint: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
     """Reserve the next slot of an endpoint and wait until it comes. Raises RateLimited when that is too far off."""
-    spacing = timedelta(seconds=int(getattr(settings, "TRADING_PACE_SECONDS", 5)))
+    spacing = timedelta(seconds=int(settings.TRADING_PACE_SECONDS))
     if not spacing:
         return
     now = clock.now()

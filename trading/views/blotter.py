@@ -9,10 +9,11 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from backoffice.audit import services as audit
+from backoffice.core import exports
 from backoffice.home.parts import Filter
 from backoffice.people.models import User
 from backoffice.people.policy import may, requires
-from trading import exports, paging
+from trading import paging
 from trading.models import DeskSync, Side
 from trading.models.orders import OrderQuerySet
 from trading.selectors import orders as selectors

@@ -8,12 +8,11 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from backoffice.audit import services as audit
-from backoffice.core import clock
+from backoffice.core import clock, exports
 from backoffice.journal import inquiries
 from backoffice.journal.models import InquiryState
 from backoffice.people.policy import may, requires
 from clients.models import Account, Client
-from trading import exports
 from trading.dispatch_names import PORTFOLIO_REFRESH
 from trading.models import Instrument, OrderAllocation
 from trading.selectors import orders as order_selectors
