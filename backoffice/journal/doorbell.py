@@ -1,6 +1,11 @@
-"""Ringing Celery. A lost ring costs seconds, because the sweeps find the row; so a dead broker is logged, not raised."""
+"""Ringing Celery. A lost ring costs seconds, because the sweeps find the row; so a dead broker is logged, not raised.
+
+A broker that accepts and never answers holds each ring until its time-out (reliability.md I11). After one silence this
+process therefore rings nobody for a while: a page that rings many times waits once, not many times.
+"""
 
 import logging
+import time
 from functools import partial
 from typing import Any
 
@@ -10,12 +15,38 @@ from kombu.exceptions import OperationalError
 
 log = logging.getLogger(__name__)
 
+QUIET_SECONDS = 5
+
+
+class Broker:
+    """What this process knows of the broker: whether it was silent a moment ago."""
+
+    def __init__(self) -> None:
+        self._silent_until = 0
+
+    @property
+    def is_silent(self) -> bool:
+        return time.monotonic_ns() < self._silent_until
+
+    def note_silence(self) -> None:
+        self._silent_until = time.monotonic_ns() + QUIET_SECONDS * 1_000_000_000
+
+    def forget(self) -> None:
+        """Try it again at once, e.g. because its address changed."""
+        self._silent_until = 0
+
+
+broker = Broker()
+
 
 def ring(task: str, *args: Any) -> bool:
-    """Ask for a task by name now; False when the broker could not be reached."""
+    """Ask for a task by name now; False when the broker could not be reached, or was silent a moment ago."""
+    if broker.is_silent:
+        return False
     try:
         current_app.send_task(task, args=[str(arg) for arg in args], retry=False, ignore_result=True)
     except OperationalError as error:
+        broker.note_silence()
         log.warning("doorbell %s not rung, the sweep will find it: %s", task, type(error).__name__)
         return False
     return True

@@ -22,6 +22,7 @@ from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput
 from backoffice.ibkr import Credentials, IbkrClient
+from backoffice.journal import doorbell
 from backoffice.journal import services as journal
 from backoffice.journal.models import State, Submission
 from clients.models import Account
@@ -138,9 +139,29 @@ def dead_broker() -> Iterator[None]:
     _point_celery_at(settings.CELERY_BROKER_URL)
 
 
+@pytest.fixture
+def silent_broker() -> Iterator[None]:
+    """The web side's broker takes the call and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as deaf:
+        _point_celery_at(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0")
+        yield
+    _point_celery_at(settings.CELERY_BROKER_URL)
+
+
 def _point_celery_at(url: str) -> None:
     current_app.conf.update(broker_url=url, broker_read_url=url, broker_write_url=url)
     current_app.amqp._producer_pool = current_app._pool = None  # connections to the former one
+    doorbell.broker.forget()
+
+
+def test_a_silent_broker_is_waited_for_once_not_once_a_ring(silent_broker: None) -> None:
+    started = time.monotonic()
+
+    rung = [doorbell.ring("journal.sweep_submissions") for _ in range(20)]
+
+    assert rung == [False] * 20
+    assert time.monotonic() - started < 8  # one time-out of 5 s, not twenty
+    doorbell.broker.forget()
 
 
 def test_with_the_broker_away_a_withdrawal_is_taken_at_once_and_sent_exactly_once_by_the_sweep(
