@@ -1,4 +1,11 @@
-"""Tables of the trading side. Instants are virtual, as `clock.stamp` writes them; quantities and prices are exact text."""
+"""Tables of the trading side. Instants are virtual, as `clock.stamp` writes them; quantities and prices are exact text.
+
+`trading_events` is what the engine says while it works, append-only, for whoever pushes it on: one row for each change
+of an order (`topic` "sor"), each execution ("str") and each prompt ("ntf"). `payload` is one JSON object, the element of the
+`args` of that topic. The first "sor" row of an order is whole, the later ones hold `orderId`, `acct`, `conid` and what changed.
+`account` is the order's target for "sor", the account that got the shares for "str", and "" for "ntf". Rows of "sor" and "str" are
+for every session of `master`, those of "ntf" for the session of `username` alone.
+"""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS trading_sessions (
@@ -36,6 +43,11 @@ CREATE TABLE IF NOT EXISTS trading_executions (
     execution_id TEXT PRIMARY KEY, order_id INTEGER NOT NULL, account TEXT NOT NULL, at TEXT NOT NULL, quantity TEXT NOT NULL,
     price TEXT NOT NULL, commission TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS trading_events (
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, master TEXT NOT NULL, username TEXT NOT NULL, topic TEXT NOT NULL,
+    account TEXT NOT NULL, order_id INTEGER NOT NULL, payload TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS trading_events_at ON trading_events (at);
 CREATE INDEX IF NOT EXISTS trading_executions_order ON trading_executions (order_id, account);
 CREATE INDEX IF NOT EXISTS trading_executions_at ON trading_executions (at)
 """
