@@ -94,9 +94,9 @@ def _sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandb
 
 @pytest.fixture
 def sandbox(_sandbox_process: SandboxProcess) -> SandboxProcess:
-    """The sandbox with its demonstration world as on the first day, no faults, no pacing limits."""
+    """The sandbox with its demonstration world as on the first day, no faults, no pacing limits, no maintenance windows."""
     _sandbox_process.reset()
-    _sandbox_process.config(enforce_pacing=False)
+    _sandbox_process.config(enforce_pacing=False, enforce_maintenance=False)
     return _sandbox_process
 
 

@@ -7,6 +7,12 @@ import pytest
 from tests.sandbox.support import Caller, Server, make_key
 
 
+def start_afresh(caller: Caller) -> None:
+    """The first day of the world, at any hour of the week and at any speed."""
+    caller.control("POST", "reset", {})
+    caller.config(enforce_pacing=False, enforce_maintenance=False)
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("sandbox"))
@@ -24,7 +30,7 @@ def registered(server: Server) -> Caller:
 @pytest.fixture
 def caller(registered: Caller) -> Caller:
     """A registered client application of F1000001, in front of a fresh world."""
-    registered.control("POST", "reset", {})
+    start_afresh(registered)
     registered.is_fresh = False
     return registered
 
@@ -33,6 +39,6 @@ def caller(registered: Caller) -> Caller:
 def steady(registered: Caller) -> Caller:
     """The same, for tests that leave the world as it is; they share one."""
     if not registered.is_fresh:
-        registered.control("POST", "reset", {})
+        start_afresh(registered)
         registered.is_fresh = True
     return registered

@@ -8,9 +8,9 @@ from tests.sandbox.trading.trader import Trader
 
 @pytest.fixture
 def cold(tmp_path: Path) -> Trader:
-    """A user with a bearer and nothing else; the pace is not enforced."""
+    """A user with a bearer and nothing else; neither pace nor maintenance is enforced."""
     trader = Trader(build(tmp_path, seed=7))
-    trader.knob(enforce_pacing=False)
+    trader.knob(enforce_pacing=False, enforce_maintenance=False)
     return trader
 
 
