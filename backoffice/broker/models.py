@@ -1,9 +1,10 @@
-"""MasterAccount, AccessToken, BrokerageSession, Gate, FamilyHealth."""
+"""MasterAccount, AccessToken, BrokerageSession, Gate, FamilyHealth, FamilyMinute, LimitSlot, LimitWaiter, Penalty."""
 
 import uuid
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from backoffice.core.fields import EncryptedTextField
@@ -25,8 +26,20 @@ class Kind(models.TextChoices):
     QI = "QI", "Qualified intermediary"
 
 
+class Region(models.TextChoices):
+    """Whose nightly reset this connection lives with (trading.md section 1.2)."""
+
+    NORTH_AMERICA = "NA", "North America"
+    EUROPE = "EU", "Europe"
+    ASIA = "ASIA", "Asia"
+
+
 class MasterAccount(models.Model):
-    """A connection: an IBKR master account with its environment and credentials. The private key stays in its file."""
+    """A connection: an IBKR master account with its environment and credentials. The private key stays in its file.
+
+    `private_key_path` is a path, or `command:` and the command that prints the key. During a rotation the next key is
+    named too; the client signs with the current one until the two are exchanged.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account = models.CharField(max_length=20)
@@ -36,6 +49,14 @@ class MasterAccount(models.Model):
     client_id = models.CharField(max_length=80)
     key_id = models.CharField(max_length=80)
     private_key_path = models.CharField(max_length=400)
+    key_since = models.DateField(null=True)  # when this key was put into use
+    next_key_id = models.CharField(max_length=80, blank=True)
+    next_private_key_path = models.CharField(max_length=400, blank=True)
+    audience = models.CharField(
+        max_length=200, blank=True
+    )  # `aud` of the client assertion; empty is the environment's own
+    region = models.CharField(max_length=4, choices=Region.choices, default=Region.NORTH_AMERICA)
+    keeps_windows = models.BooleanField(default=True)  # False only where no maintenance is kept: a sandbox
     username = models.CharField(max_length=64, blank=True)  # the trading username; empty where nobody trades
     base_currency = models.CharField(max_length=3, default="USD")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -60,10 +81,11 @@ class MasterAccount(models.Model):
 
 
 class AccessToken(models.Model):
-    """The cached OAuth token of one connection and scope set; refreshed under a row lock, so one process asks."""
+    """The cached OAuth token of one connection, client id and scope set; one process at a time asks for a new one."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     master = models.ForeignKey(MasterAccount, on_delete=models.CASCADE, related_name="tokens")
+    client_id = models.CharField(max_length=80, blank=True)
     scopes = models.CharField(max_length=400)
     token = EncryptedTextField(null=True)
     expires_at = models.DateTimeField(null=True)
@@ -155,3 +177,51 @@ class FamilyHealth(models.Model):
         if self.last_failure_at is None:
             return self.last_success_at is not None
         return self.last_success_at is not None and self.last_success_at > self.last_failure_at
+
+
+class FamilyMinute(models.Model):
+    """One minute of one family's calls, for its p95 and error rate. Unlogged: lost in a database crash, and not missed."""
+
+    master = models.ForeignKey(MasterAccount, on_delete=models.CASCADE, related_name="minutes")
+    family = models.CharField(max_length=20)
+    minute = models.DateTimeField()
+    calls = models.PositiveIntegerField()
+    failures = models.PositiveIntegerField()
+    took = ArrayField(models.PositiveIntegerField())  # how many calls fell into each step of health.STEPS
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["master", "family", "minute"], name="one_row_per_family_minute")]
+
+
+class LimitSlot(models.Model):
+    """One of the calls a limit allows in its window. Free again when a window has passed since the call was answered."""
+
+    bucket = models.CharField(max_length=160)
+    number = models.PositiveSmallIntegerField()
+    free_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["bucket", "number"], name="limit_slots_are_numbered")]
+        indexes = [models.Index(fields=["bucket", "free_at"], name="limit_slot_free")]
+
+
+class LimitWaiter(models.Model):
+    """Somebody waiting for a slot; whoever is less urgent stands back until `until`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bucket = models.CharField(max_length=160)
+    priority = models.PositiveSmallIntegerField()
+    until = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["bucket", "priority"], name="limit_waiter_rank")]
+
+
+class Penalty(models.Model):
+    """IBKR answered 429: nothing leaves for this address until the penalty is over (trading.md section 3: it is per IP)."""
+
+    address = models.CharField(max_length=200, primary_key=True)  # scheme, host and port of the base URL
+    until = models.DateTimeField()
+    noted_at = models.DateTimeField()
+    path = models.CharField(max_length=200)
+    hits = models.PositiveIntegerField(default=1)

@@ -1,6 +1,7 @@
 """Access tokens, kept encrypted in the database and shared by all processes of the installation."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,9 +14,16 @@ from backoffice.ibkr.types.oauth import AccessToken as FreshToken
 
 FRESH_SHARE = 80  # per cent of a token's life after which the next caller refreshes it
 
+# One thread of a process asks the database for a token; the others wait here instead of each holding a connection.
+_locks: dict[str, threading.Lock] = {}
+_making_locks = threading.Lock()
+
 
 class StoredTokens:
-    """The TokenSource of one connection and scope set: one process at a time asks IBKR, the others read the row."""
+    """The TokenSource of one connection and scope set: one process at a time asks IBKR, the others read the row.
+
+    A token belongs to an environment, a client id and its scopes: a changed client id finds no old token.
+    """
 
     def __init__(self, master: MasterAccount, scopes: tuple[str, ...], fetch: Callable[[], FreshToken]) -> None:
         self._master = master
@@ -24,17 +32,20 @@ class StoredTokens:
 
     def bearer(self) -> str:
         """Return a token that should still be accepted. Raises IbkrError when none can be had."""
-        if token := self._stored():
-            return token
-        with _one_at_a_time(f"token|{self._master.pk}|{self._scopes}"):
+        name = f"token|{self._master.pk}|{self._master.client_id}|{self._scopes}"
+        with _one_thread(name):
             if token := self._stored():
-                return token  # the process before us has fetched it
-            fresh = self._fetch()
-            row = self._row()
-            row.token = fresh.value
-            row.expires_at = clock.now() + timedelta(seconds=fresh.expires_in * FRESH_SHARE // 100)
-            row.save()
-            return fresh.value
+                return token
+            with _one_process(name):
+                if token := self._stored():
+                    return token  # the process before us has fetched it
+                fresh = self._fetch()
+                row = self._row()
+                row.token = fresh.value
+                row.client_id = self._master.client_id
+                row.expires_at = clock.now() + timedelta(seconds=fresh.expires_in * FRESH_SHARE // 100)
+                row.save()
+                return fresh.value
 
     def refuse(self, bearer: str) -> None:
         """Forget `bearer`, if it is still the stored one: IBKR answered 401 to it."""
@@ -46,14 +57,22 @@ class StoredTokens:
         return AccessToken.objects.get_or_create(master=self._master, scopes=self._scopes)[0]
 
     def _stored(self) -> str:
-        row = AccessToken.objects.filter(master=self._master, scopes=self._scopes).first()
-        if row is None or not row.token or row.expires_at is None or row.expires_at <= clock.now():
-            return ""
-        return str(row.token)
+        row = AccessToken.objects.filter(
+            master=self._master, client_id=self._master.client_id, scopes=self._scopes, expires_at__gt=clock.now()
+        ).first()
+        return str(row.token) if row is not None and row.token else ""
 
 
 @contextmanager
-def _one_at_a_time(name: str) -> Iterator[None]:
+def _one_thread(name: str) -> Iterator[None]:
+    with _making_locks:
+        lock = _locks.setdefault(name, threading.Lock())
+    with lock:
+        yield
+
+
+@contextmanager
+def _one_process(name: str) -> Iterator[None]:
     # An advisory lock, not a row lock: no transaction may span the call to IBKR.
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
     with connection.cursor() as cursor:

@@ -1,6 +1,7 @@
 """The words between the journal and dispatch: what one sending came to, and what one look showed."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -30,9 +31,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class NotSent:
-    """No byte left. The journal sends it again by itself."""
+    """No byte left. The journal sends it again by itself, not before `not_before` if that is given."""
 
     detail: str
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True)
