@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from backoffice.ibkr.account_management import Accounts
 from backoffice.ibkr.allocation import Allocation
 from backoffice.ibkr.contracts import Contracts
+from backoffice.ibkr.echo import Echo
 from backoffice.ibkr.environments import Credentials, Environment, Timeouts, environment_of, require_safe
 from backoffice.ibkr.funding import Funding
 from backoffice.ibkr.market_data import MarketData
@@ -53,6 +54,7 @@ class IbkrClient:
             tokens=tokens or CachedTokens(lambda: self.oauth.token(wanted)),
             session_bearer=session_bearer,
         )
+        self.echo = Echo(requestor)
         self.sso = Sso(requestor)
         self.session = Session(requestor)
         self.accounts = Accounts(requestor)
