@@ -2,6 +2,7 @@
 
 Layout, from the wire upwards:
     environments  pinned facts per environment, credentials, timeouts      errors     named for the next move
+    operations    every operation IBKR has   limits   how often each may be called   windows   when IBKR is down
     wire          JSON out and in        redaction  what may be kept       paths      ids before they enter an address
     transport     moves bytes; reads are retried, a write leaves once      signing, oauth   JWS bodies and access tokens
     requestor     builds requests, gets bearers                            answers, reading  from bytes to meaning
@@ -22,6 +23,7 @@ from backoffice.ibkr.environments import PRODUCTION, QA, Credentials, Environmen
 from backoffice.ibkr.errors import (
     AuthFailed,
     BadIdentifier,
+    HeldBack,
     IbkrError,
     NotSent,
     OutcomeUnknown,
@@ -31,6 +33,7 @@ from backoffice.ibkr.errors import (
     Unavailable,
     Unsendable,
 )
+from backoffice.ibkr.limits import Limiter, Priority
 from backoffice.ibkr.transport import Exchange, Transport
 
 __all__ = [
@@ -41,10 +44,13 @@ __all__ = [
     "Credentials",
     "Environment",
     "Exchange",
+    "HeldBack",
     "IbkrClient",
     "IbkrError",
+    "Limiter",
     "NotSent",
     "OutcomeUnknown",
+    "Priority",
     "RateLimited",
     "Rejected",
     "SessionNotReady",

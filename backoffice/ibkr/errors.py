@@ -1,11 +1,13 @@
 """What can go wrong with a call to IBKR, each error named for the next move.
 
 Writes end in `NotSent`, `Rejected`, `RateLimited`, `AuthFailed` or `OutcomeUnknown`; reads end in
-`Rejected`, `RateLimited`, `AuthFailed` or `Unavailable`. Every error carries the redacted exchange it came from.
+`Rejected`, `RateLimited` (`HeldBack` is our own), `AuthFailed` or `Unavailable`. Every error that came from an
+exchange carries it, redacted.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,7 +33,21 @@ class IbkrError(Exception):
 
 
 class NotSent(IbkrError):
-    """No byte of the request left this machine: it may be sent again, under the same key."""
+    """No byte of the request left this machine: it may be sent again, under the same key.
+
+    `not_before`, when known, is the instant (aware UTC) before which sending again would be held back as well.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        not_before: datetime | None = None,
+        exchange: "Exchange | None" = None,
+    ) -> None:
+        super().__init__(reason, status=status, exchange=exchange)
+        self.not_before = not_before
 
 
 class Rejected(IbkrError):
@@ -65,10 +81,26 @@ class RateLimited(IbkrError):
     """HTTP 429. Stop the whole lane; `retry_after` is IBKR's own number of seconds, if it gave one."""
 
     def __init__(
-        self, reason: str, *, retry_after: int | None = None, status: int = 429, exchange: "Exchange | None" = None
+        self,
+        reason: str,
+        *,
+        retry_after: int | None = None,
+        status: int | None = 429,
+        exchange: "Exchange | None" = None,
     ) -> None:
         super().__init__(reason, status=status, exchange=exchange)
         self.retry_after = retry_after
+
+
+class HeldBack(RateLimited):
+    """Our own limiter keeps a read back: nothing was sent, IBKR was not asked. A write becomes NotSent instead.
+
+    `until` is the instant (aware UTC) at which it may go, where that is known.
+    """
+
+    def __init__(self, reason: str, *, until: datetime | None = None) -> None:
+        super().__init__(reason, status=None)
+        self.until = until
 
 
 class AuthFailed(IbkrError):

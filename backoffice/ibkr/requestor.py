@@ -11,7 +11,8 @@ from typing import Protocol
 from backoffice.core import clock
 from backoffice.ibkr import paths, signing
 from backoffice.ibkr.environments import Credentials, Environment, Timeouts
-from backoffice.ibkr.errors import AuthFailed, IbkrError, NotSent
+from backoffice.ibkr.errors import AuthFailed, HeldBack, IbkrError, NotSent
+from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.redaction import redact
 from backoffice.ibkr.transport import RETRIED_STATUSES, Call, Effect, Reply, Transport
 from backoffice.ibkr.wire import encode
@@ -84,6 +85,7 @@ class Requestor:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
         read_timeout: int | None = None,
+        priority: Priority | None = None,
     ) -> Reply:
         """Call `/v1/api/...` with the session's bearer."""
         call = Call(
@@ -96,6 +98,7 @@ class Requestor:
             described=body,
             read_timeout=read_timeout or self.timeouts.read,
             retried_statuses=TRADING_RETRIED_STATUSES,
+            priority=priority,
         )
         return self._send(call, self._bearer_of_session(call.effect))
 
@@ -119,7 +122,7 @@ class Requestor:
             return self._tokens.bearer()
         except IbkrError as problem:
             if effect is Effect.WRITE:
-                raise NotSent(f"No access token could be had: {problem.reason}", exchange=problem.exchange) from problem
+                raise _not_sent(f"No access token could be had: {problem.reason}", problem) from problem
             raise
 
     def _bearer_of_session(self, effect: Effect) -> str:
@@ -129,5 +132,16 @@ class Requestor:
             return self._session_bearer()
         except IbkrError as problem:
             if effect is Effect.WRITE:
-                raise NotSent(f"There is no trading session: {problem.reason}", exchange=problem.exchange) from problem
+                raise _not_sent(f"There is no trading session: {problem.reason}", problem) from problem
             raise
+
+
+def _not_sent(reason: str, because: IbkrError) -> NotSent:
+    match because:
+        case HeldBack():
+            not_before = because.until
+        case NotSent():
+            not_before = because.not_before
+        case _:
+            not_before = None
+    return NotSent(reason, not_before=not_before, exchange=because.exchange)

@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +28,8 @@ from urllib3.exceptions import HTTPError
 
 from backoffice.core import clock
 from backoffice.ibkr.environments import require_safe
-from backoffice.ibkr.errors import IbkrError, NotSent, OutcomeUnknown, Unavailable
+from backoffice.ibkr.errors import HeldBack, IbkrError, NotSent, OutcomeUnknown, Unavailable
+from backoffice.ibkr.limits import Limiter, Priority
 from backoffice.ibkr.paths import require_safe_path
 from backoffice.ibkr.redaction import redact
 from backoffice.ibkr.wire import Unreadable, decode
@@ -59,6 +61,12 @@ class Call:
     described: object = None
     read_timeout: int = 10
     retried_statuses: frozenset[int] = RETRIED_STATUSES
+    priority: Priority | None = None  # None: the transport's own
+
+    @property
+    def path(self) -> str:
+        """The address without host and query, as the limits know it."""
+        return urlsplit(self.url).path
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +169,16 @@ def _jitter(milliseconds: int) -> int:
 class Transport:
     """Sends calls. One may be shared by threads; each thread keeps its own connections for reads.
 
-    `recorder` sees the redacted exchange of every sending. `pause` and `jitter` take milliseconds.
+    `recorder` sees the redacted exchange of every sending. `limiter` gives every single sending its turn, repeated ones
+    too, at `priority` unless the call has its own. `pause` and `jitter` take milliseconds.
     """
 
     def __init__(
         self,
         *,
         recorder: Callable[[Exchange], None] | None = None,
+        limiter: Limiter | None = None,
+        priority: Priority = Priority.PERSON,
         connect_timeout: int = 5,
         attempts: int = 3,
         first_pause_ms: int = 300,
@@ -179,6 +190,8 @@ class Transport:
         jitter: Callable[[int], int] = _jitter,
     ) -> None:
         self._recorder = recorder
+        self._limiter = limiter
+        self._priority = priority
         self._connect_timeout = connect_timeout
         self._attempts = attempts
         self._first_pause_ms = first_pause_ms
@@ -193,7 +206,8 @@ class Transport:
     def send(self, call: Call) -> Reply:
         """Return the answer to `call`, whatever its status.
 
-        Raises NotSent or OutcomeUnknown for a write, Unavailable for a read that stayed unanswered.
+        Raises NotSent or OutcomeUnknown for a write, Unavailable for a read that stayed unanswered. When the limiter
+        holds the call back: NotSent (with `not_before`) for a write, HeldBack for a read.
         """
         parts = urlsplit(call.url)
         require_safe(f"{parts.scheme}://{parts.netloc}")
@@ -220,6 +234,24 @@ class Transport:
         raise AssertionError("the last attempt returns or raises")
 
     def _send_once(self, call: Call) -> Reply:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._turn(call))
+            except HeldBack as problem:
+                if call.effect is not Effect.WRITE:
+                    raise
+                raise NotSent(f"The request was held back: {problem.reason}", not_before=problem.until) from problem
+            reply = self._send_now(call)
+            if reply.status == 429 and self._limiter is not None:
+                self._limiter.penalise(call, retry_after(reply))
+            return reply
+
+    def _turn(self, call: Call) -> AbstractContextManager[None]:
+        if self._limiter is None:
+            return nullcontext()
+        return self._limiter.turn(call, self._priority if call.priority is None else call.priority)
+
+    def _send_now(self, call: Call) -> Reply:
         request_id = uuid4().hex
         departure = _Departure()
         token = _departure.set(departure)

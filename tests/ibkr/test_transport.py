@@ -1,12 +1,26 @@
 import itertools
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
-from backoffice.ibkr import Credentials, IbkrClient, NotSent, OutcomeUnknown, Transport, Unavailable
+from backoffice.ibkr import (
+    Credentials,
+    HeldBack,
+    IbkrClient,
+    NotSent,
+    OutcomeUnknown,
+    Priority,
+    RateLimited,
+    Transport,
+    Unavailable,
+)
 from backoffice.ibkr.environments import environment_of
+from backoffice.ibkr.transport import Call, Effect
 from backoffice.ibkr.types.funding import Withdrawal
 from tests.ibkr.conftest import Bench, RawServer, Step, answer, hang, raw, reset_after_read, reset_before_read
 
@@ -309,3 +323,120 @@ def test_threads_share_a_client_without_mixing_answers(bench: Bench) -> None:
         thread.join(20)
 
     assert seen == [True] * 8
+
+
+@dataclass
+class WatchfulLimiter:
+    """Notes every turn and penalty; holds back once `held` says until when."""
+
+    held: datetime | None = None
+    turns: list[tuple[str, Priority]] = field(default_factory=list)
+    penalties: list[tuple[str, int | None]] = field(default_factory=list)
+    given_back: int = 0
+
+    @contextmanager
+    def turn(self, call: Call, priority: Priority) -> Iterator[None]:
+        if self.held is not None:
+            raise HeldBack("IBKR's penalty is running.", until=self.held)
+        self.turns.append((call.path, priority))
+        try:
+            yield
+        finally:
+            self.given_back += 1
+
+    def penalise(self, call: Call, retry_after: int | None) -> None:
+        self.penalties.append((call.path, retry_after))
+
+
+@pytest.fixture
+def limiter() -> WatchfulLimiter:
+    return WatchfulLimiter()
+
+
+@pytest.fixture
+def limited(bench: Bench, credentials: Credentials, limiter: WatchfulLimiter) -> IbkrClient:
+    return IbkrClient(
+        base_url=bench.server.url,
+        credentials=credentials,
+        tokens=bench.tokens,
+        session_bearer=lambda: "session-bearer",
+        transport=Transport(limiter=limiter, priority=Priority.POLLING, pause=bench.pauses.append),
+    )
+
+
+def test_every_single_sending_takes_its_turn(bench: Bench, limited: IbkrClient, limiter: WatchfulLimiter) -> None:
+    bench.server.play(answer(503, {}), reset_after_read, answer(200, STATUS))
+
+    limited.accounts.status("U1000011")
+
+    assert limiter.turns == [("/gw/api/v1/accounts/U1000011/status", Priority.POLLING)] * 3
+    assert limiter.given_back == 3
+
+
+def test_a_call_may_bring_its_own_priority(bench: Bench, limiter: WatchfulLimiter) -> None:
+    bench.server.play(answer(200, {}))
+
+    Transport(limiter=limiter).send(Call("GET", f"{bench.server.url}/v1/api/tickle", Effect.READ))
+    Transport(limiter=limiter).send(
+        Call("GET", f"{bench.server.url}/v1/api/tickle", Effect.READ, priority=Priority.CANCEL)
+    )
+
+    assert [priority for _, priority in limiter.turns] == [Priority.PERSON, Priority.CANCEL]
+
+
+def test_a_token_takes_its_turn_too(bench: Bench, credentials: Credentials, limiter: WatchfulLimiter) -> None:
+    bench.server.play(answer(200, {"access_token": "abc", "expires_in": 600, "scope": "echo.read"}))
+    client = IbkrClient(base_url=bench.server.url, credentials=credentials, transport=Transport(limiter=limiter))
+
+    client.oauth.token(["echo.read"])
+
+    assert limiter.turns == [("/oauth2/api/v1/token", Priority.PERSON)]
+
+
+def test_a_429_is_told_to_the_limiter_at_once_and_not_repeated(
+    bench: Bench, limited: IbkrClient, limiter: WatchfulLimiter
+) -> None:
+    bench.server.play(answer(429, {"error": "too many requests"}, Retry_After="40"))
+
+    with pytest.raises(RateLimited) as caught:
+        limited.accounts.status("U1000011")
+
+    assert limiter.penalties == [("/gw/api/v1/accounts/U1000011/status", 40)]
+    assert caught.value.retry_after == 40
+    assert len(bench.server.received) == 1
+
+
+def test_a_read_that_is_held_back_sends_nothing(bench: Bench, limited: IbkrClient, limiter: WatchfulLimiter) -> None:
+    limiter.held = datetime(2026, 11, 24, 12, 15, tzinfo=UTC)
+
+    with pytest.raises(HeldBack, match="penalty is running") as caught:
+        limited.accounts.status("U1000011")
+
+    assert caught.value.until == limiter.held
+    assert caught.value.status is None
+    assert bench.server.connections == 0
+
+
+def test_a_write_that_is_held_back_was_not_sent_and_says_when_it_may_be(
+    bench: Bench, limited: IbkrClient, limiter: WatchfulLimiter
+) -> None:
+    limiter.held = datetime(2026, 11, 24, 12, 15, tzinfo=UTC)
+
+    with pytest.raises(NotSent, match="held back") as caught:
+        withdraw(limited)
+
+    assert caught.value.not_before == limiter.held
+    assert bench.server.connections == 0
+
+
+def test_a_write_whose_token_is_held_back_was_not_sent_and_says_when_it_may_be(
+    bench: Bench, credentials: Credentials, limiter: WatchfulLimiter
+) -> None:
+    limiter.held = datetime(2026, 11, 24, 12, 15, tzinfo=UTC)
+    client = IbkrClient(base_url=bench.server.url, credentials=credentials, transport=Transport(limiter=limiter))
+
+    with pytest.raises(NotSent, match="No access token") as caught:
+        withdraw(client)
+
+    assert caught.value.not_before == limiter.held
+    assert bench.server.connections == 0
