@@ -4,7 +4,8 @@ An audience or address that came from a server could be an attacker's; these com
 """
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 from urllib.parse import urlsplit
 
 CLIENT_PORTAL_DOMAINS = (
@@ -33,7 +34,8 @@ class Environment:
     """One of IBKR's systems, or the sandbox.
 
     `audience` is the `aud` of the client assertion: live clients were seen to send "/token"; it is a setting because
-    IBKR's documents also show the full token address.
+    IBKR's documents also show the full token address (`with_full_audience`). `assertion_seconds` is how long an
+    assertion is valid from now on; live clients use 20 to 60.
     """
 
     name: str  # "production", "qa" or "sandbox"
@@ -44,15 +46,38 @@ class Environment:
     trading_path: str = "/v1/api"
     portal_domains: tuple[str, ...] = CLIENT_PORTAL_DOMAINS
     assertion_type: str = "JWT"  # the `typ` header of the client assertion
+    assertion_seconds: int = 30
+
+    def with_full_audience(self) -> Self:
+        """Return this environment with the address of the token endpoint as audience, the other form in use."""
+        return replace(self, audience=f"{self.base_url}{self.token_path}")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One private key (PEM) and the id under which IBKR knows its public half."""
+
+    key_id: str
+    private_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One client application of one master account: its id, its key's id and the key itself (PEM)."""
+    """One client application of one master account: its id, its key's id and the key itself (PEM).
+
+    `next_key` is there during a rotation; nothing is signed with it until it has become the current one.
+    """
 
     client_id: str
     key_id: str
     private_key: bytes = field(repr=False)
+    next_key: SigningKey | None = None
+
+    def with_next_key(self) -> Self:
+        """Return the credentials as they will be after the rotation. Raises ValueError when there is no next key."""
+        if self.next_key is None:
+            raise ValueError("No rotation is under way: there is no next key.")
+        return replace(self, key_id=self.next_key.key_id, private_key=self.next_key.private_key, next_key=None)
 
 
 PRODUCTION = Environment(name="production", base_url="https://api.ibkr.com")

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from jwt.api_jws import PyJWS
 
+from backoffice.ibkr import keys
 from backoffice.ibkr.environments import Credentials
 from backoffice.ibkr.errors import Unsendable
 from backoffice.ibkr.wire import encode
@@ -40,9 +41,11 @@ def signed_body(claims: Mapping[str, object], *, credentials: Credentials, at: d
 
 
 def sign(payload: bytes, *, credentials: Credentials, token_type: str) -> bytes:
-    """Return `payload` as a compact RS256 JWS whose header names the key."""
+    """Return `payload` as a compact RS256 JWS whose header names the key. Raises KeyProblem for an unusable key."""
     headers = {"typ": token_type, "kid": credentials.key_id}
-    return _jws.encode(payload, credentials.private_key, algorithm=ALGORITHM, headers=headers).encode("ascii")
+    return _jws.encode(payload, keys.parsed(credentials.private_key), algorithm=ALGORITHM, headers=headers).encode(
+        "ascii"
+    )
 
 
 def _too_large(size: int) -> str:
