@@ -36,6 +36,8 @@ class Instrument:
     strike: Decimal
     underlying_conid: int  # 0 when there is none
     local_symbol: str
+    maturity: str  # of a bond: YYYYMMDD or ""
+    coupon: Decimal
 
     @property
     def unit_factor(self) -> Decimal:
@@ -95,6 +97,8 @@ def _read(fact: dict[str, str | int]) -> Instrument:
         strike=number("strike", "0"),
         underlying_conid=int(fact.get("underlyingConid", 0)),
         local_symbol=text("localSymbol") or text("symbol"),
+        maturity=text("maturity"),
+        coupon=number("coupon", "0"),
     )
 
 
