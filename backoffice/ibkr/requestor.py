@@ -86,8 +86,9 @@ class Requestor:
         body: Mapping[str, object] | None = None,
         read_timeout: int | None = None,
         priority: Priority | None = None,
+        is_private: bool = False,
     ) -> Reply:
-        """Call `/v1/api/...` with the session's bearer."""
+        """Call `/v1/api/...` with the session's bearer. Of a private answer no exchange keeps a word."""
         call = Call(
             method,
             f"{self.environment.base_url}{self.environment.trading_path}{paths.join(*segments)}",
@@ -99,6 +100,7 @@ class Requestor:
             read_timeout=read_timeout or self.timeouts.read,
             retried_statuses=TRADING_RETRIED_STATUSES,
             priority=priority,
+            is_private=is_private,
         )
         return self._send(call, self._bearer_of_session(call.effect))
 

@@ -62,6 +62,7 @@ class Call:
     read_timeout: int = 10
     retried_statuses: frozenset[int] = RETRIED_STATUSES
     priority: Priority | None = None  # None: the transport's own
+    is_private: bool = False  # the answer is personal through and through: its exchange records only its size
 
     @property
     def path(self) -> str:
@@ -287,7 +288,8 @@ class Transport:
             _departure.reset(token)
             if call.effect is not Effect.READ:
                 session.close()
-        return Reply(status, headers, body, exchange("answered", status, headers, _readable(body, headers)))
+        kept = f"[{len(body)} bytes, private]" if call.is_private else _readable(body, headers)
+        return Reply(status, headers, body, exchange("answered", status, headers, kept))
 
     def _exchange_bytes(
         self, session: requests.Session, call: Call, request_id: str, started: int
