@@ -185,6 +185,12 @@ class Accounts:
             (name for name in (f"{prefix}{number:03d}" for number in range(1, 1000)) if name not in taken), None
         )
 
+    def is_username_taken(self, username: str) -> bool:
+        return any(
+            self._store.row(f"SELECT 1 FROM {table} WHERE username = ?", username) is not None
+            for table in ("accounts", "masters")
+        )
+
     def add_master(self, master: Master) -> None:
         self._store.execute(
             "INSERT INTO masters VALUES (?, ?, ?, ?, ?, ?, ?)",

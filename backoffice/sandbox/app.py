@@ -12,15 +12,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import (
     accounts,
+    am_requests,
     applications,
     banking,
     books,
     clock,
     control,
     documents,
+    enumerations,
     faults,
+    forms,
     kernel,
+    kyc,
     ledger,
+    login_messages,
     maintenance,
     oauth,
     reads,
@@ -48,11 +53,16 @@ KERNEL = (clock, kernel, ledger, books, accounts, faults)
 FAMILIES = (
     oauth,
     sso,
+    am_requests,
     applications,
     review,
     reads,
     maintenance,
     documents,
+    forms,
+    enumerations,
+    login_messages,
+    kyc,
     banking,
     reports,
     utilities,
@@ -78,8 +88,9 @@ def open_sandbox(state_dir: Path, seed: int) -> Sandbox:
         store, virtual, seed, kernel.Config(store), books.Books(store, virtual), ledger.Ledger(store, virtual),
         accounts.Accounts(store), Market(seed, virtual), world.build,
     )  # fmt: skip
-    for family in (review, maintenance, documents, banking, trading):
-        family.register(sandbox)
+    for family in FAMILIES:
+        if hasattr(family, "register"):
+            family.register(sandbox)
     with store.transaction():
         oauth.signing_key(store)
         if not sandbox.accounts.masters():

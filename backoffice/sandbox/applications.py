@@ -6,7 +6,7 @@ ones are taken too. With the knob `create_answer` set to "async" the answer is 2
 `/requests/{id}/status?type=response`.
 """
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from starlette.responses import Response
@@ -14,20 +14,13 @@ from starlette.routing import Route
 
 from . import documents, payloads, review, rules
 from .accounts import AccountRow, Master, Person
+from .am_requests import close_request, failure, new_request, report
 from .clock import NEW_YORK, stamp
 from .gateway import Call, Refusal, invalid_arguments, problem, resource
-from .jsonio import answer, dumps, loads
+from .jsonio import answer, loads
 from .kernel import Sandbox
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS am_requests (
-    id INTEGER PRIMARY KEY, master TEXT NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL, external_id TEXT NOT
-    NULL, status TEXT NOT NULL,
-    message TEXT NOT NULL, submitted_at TEXT NOT NULL, due_at TEXT, payload TEXT NOT NULL DEFAULT '{}', response TEXT
-);
-CREATE INDEX IF NOT EXISTS am_requests_account ON am_requests (account)
-"""
-FIRST_REQUEST = 3_000_000_000  # past int32: request ids are int64
+SCHEMA = ""
 NOT_INDIVIDUAL = "The sandbox registers customers of type INDIVIDUAL only"
 BAD_TYPE = "Customer Type null or invalid (not INDIVIDUAL, UGMA, UTMA, JOINT, TRUST or ORG)"
 
@@ -37,58 +30,6 @@ def routes(sandbox: Sandbox) -> list[Route]:
         resource(sandbox, "POST", "/accounts", _create, "accounts.write", signed=True),
         resource(sandbox, "GET", "/accounts", _find, "accounts.read"),
     ]
-
-
-def ibkr_time(moment: datetime) -> str:
-    """`YYYYMMDDHHMMSS UTC`."""
-    return f"{moment:%Y%m%d%H%M%S} UTC"
-
-
-def new_request(sandbox: Sandbox, master: str, account: str, kind: str, external_id: str = "") -> int:
-    """Open an account management request and return its id."""
-    highest = sandbox.store.value("SELECT MAX(id) FROM am_requests") or FIRST_REQUEST
-    return sandbox.store.insert(
-        "INSERT INTO am_requests (id, master, account, kind, external_id, status, message, submitted_at)"
-        " VALUES (?, ?, ?, ?, ?, 'PENDING', '', ?)",
-        int(highest) + 7, master, account, kind, external_id, stamp(sandbox.clock.now()),
-    )  # fmt: skip
-
-
-def close_request(
-    sandbox: Sandbox, request_id: int, status: str, message: str = "", response: dict[str, Any] | None = None
-) -> None:
-    sandbox.store.execute(
-        "UPDATE am_requests SET status = ?, message = ?, due_at = NULL, response = coalesce(?, response) WHERE id = ?",
-        status, message, None if response is None else dumps(response), request_id,
-    )  # fmt: skip
-
-
-def report(
-    sandbox: Sandbox, request_id: int, client_id: str, master: str, application: dict[str, Any]
-) -> dict[str, Any]:
-    """A `StatusResponse` around the outcome of a create or an update."""
-    at = ibkr_time(sandbox.clock.now())
-    execution = {
-        "executedAt": at,
-        "client": client_id,
-        "clientMasterAccount": master,
-        "processFile": f"{request_id}.json",
-    }
-    data = {"execution": execution, "application": application}
-    return {
-        "requestId": request_id,
-        "dateSubmitted": at,
-        "fileData": {"data": data, "name": f"{request_id}.json.report"},
-    }
-
-
-def failure(customer: str, external_id: str, texts: list[str]) -> dict[str, Any]:
-    return {
-        "customer": customer,
-        "externalId": external_id,
-        "status": "Error",
-        "error": [{"value": text} for text in dict.fromkeys(texts)],
-    }
 
 
 def _create(call: Call) -> Response:
@@ -155,7 +96,7 @@ def check(sandbox: Sandbox, master: Master, application: dict[str, Any]) -> list
     )
     found += rules.financial(customer["accountHolder"].get("financialInformation", []), holder.get("employmentType"))
     for document in application.get("documents", []):
-        found += documents.mistakes(document, [_as_person(holder)], today)
+        found += documents.mistakes(sandbox, master.account, document, [_as_person(holder)])
     if not found:
         found = _already_used(sandbox, master.account, customer, holder, account, user)
     if not found and sandbox.accounts.next_username(customer["prefix"]) is None:

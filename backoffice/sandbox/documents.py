@@ -1,14 +1,24 @@
-"""Papers handed in: what an attached file must fulfil, and which task it answers."""
+"""Papers handed in: what an attached file must fulfil, which task it answers, and the agreements stored once a day.
+
+An agreement must be the published file byte for byte (`forms`). A document without payload is taken when
+`POST /accounts/documents` stored the same file earlier the same day (New York); tax forms are never stored that way.
+A signature is the person's name with the middle name whole, as an initial, or left out when there is none.
+"""
 
 import base64
 import binascii
 import hashlib
-from datetime import date
 from typing import Any
 
+from starlette.responses import Response
 from starlette.routing import Route
 
+from . import forms, login_messages, payloads
 from .accounts import Person
+from .am_requests import close_request, failure, new_request, report
+from .clock import NEW_YORK
+from .gateway import Call, Refusal, invalid_arguments, resource
+from .jsonio import answer
 from .kernel import Sandbox
 from .review import RECEIVED, Task, receive_document, tasks
 from .rules import day
@@ -16,7 +26,9 @@ from .rules import day
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (id INTEGER PRIMARY KEY, account TEXT NOT NULL, form_number INTEGER NOT NULL,
 file_name TEXT NOT NULL,
-    sha1 TEXT NOT NULL, bytes INTEGER NOT NULL, request_id INTEGER NOT NULL, at TEXT NOT NULL)
+    sha1 TEXT NOT NULL, bytes INTEGER NOT NULL, request_id INTEGER NOT NULL, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS daily_documents (master TEXT NOT NULL, day TEXT NOT NULL, form_number INTEGER NOT NULL,
+    sha1 TEXT NOT NULL, PRIMARY KEY (master, day, form_number, sha1))
 """
 
 LARGEST_FILE = 10 * 1024 * 1024
@@ -43,26 +55,33 @@ LONG_NAME = (
     " (IBCUST.TOSEND_FKDOCUMENTID) violated \u2013 parent key not found"
 )
 TAX_FORMS = frozenset({5001, 5002})
-
-
-def register(sandbox: Sandbox) -> None:
-    """Reviews end in `review.bring_up_to_date`."""
+NO_FILE = "I/O error file processing"
+ANOTHER_FILE = "File has a different SHA-1 check sum in the archived original"
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
-    return []
+    return [resource(sandbox, "POST", "/accounts/documents", _process_documents, "accounts.write", signed=True)]
 
 
-def mistakes(document: dict[str, Any], signers: list[Person], today: date) -> list[str]:
-    """What is wrong with one document object, in IBKR's words."""
-    found = _file_mistakes(document)
+def signatures(person: Person) -> set[str]:
+    """The texts that count as this person's signature."""
+    middle = person.name.get("middle") or ""
+    texts = set()
+    for part in {middle, middle[:1], f"{middle[:1]}."} if middle else {""}:
+        words = (person.name.get("first"), part, person.name.get("last"), person.name.get("suffix"))
+        texts.add(" ".join(word for word in words if word))
+    return texts
+
+
+def mistakes(sandbox: Sandbox, master: str, document: dict[str, Any], signers: list[Person]) -> list[str]:
+    """What is wrong with one document object of a master's application or update, in IBKR's words."""
+    today = sandbox.clock.now().astimezone(NEW_YORK).date()
+    found = _file_mistakes(sandbox, master, document)
     form = document.get("formNumber")
     if form is None:
         found.append("Form number is missing.")
-    for name in ("execTimestamp", "execLoginTimestamp"):
-        if len(str(document.get(name, ""))) not in (13, 14):
-            found.append(f"{name} is missing or is not in the form YYYYMMDDHHMMSS")
-    names = {person.full_name for person in signers}
+    found += _times(document)
+    names = set().union(*(signatures(person) for person in signers)) if signers else set()
     if not document.get("signedBy") or not set(document["signedBy"]) <= names:
         found.append("Signature not accepted.")
     if form == 8001:
@@ -77,7 +96,15 @@ def mistakes(document: dict[str, Any], signers: list[Person], today: date) -> li
     return found
 
 
-def _file_mistakes(document: dict[str, Any]) -> list[str]:
+def _times(document: dict[str, Any]) -> list[str]:
+    return [
+        f"{name} is missing or is not in the form YYYYMMDDHHMMSS"
+        for name in ("execTimestamp", "execLoginTimestamp")
+        if len(str(document.get(name, ""))) not in (13, 14)
+    ]
+
+
+def _file_mistakes(sandbox: Sandbox, master: str, document: dict[str, Any]) -> list[str]:
     attached, payload = document.get("attachedFile", {}), document.get("payload", {})
     file_name = str(attached.get("fileName", ""))
     kind = MIME_BY_EXTENSION.get(file_name.rpartition(".")[2].lower())
@@ -85,6 +112,9 @@ def _file_mistakes(document: dict[str, Any]) -> list[str]:
         return [LONG_NAME]
     if kind is None:
         return [f"File {file_name} must have one of the extensions .jpeg .jpg .pdf .png"]
+    claimed, form = str(attached.get("sha1Checksum", "")).lower(), document.get("formNumber")
+    if not payload:
+        return [] if _is_stored_today(sandbox, master, form, claimed) else [NO_FILE]
     if payload.get("mimeType") != kind:
         return [f"Unsupported value. Property:'mimeType', value:'{payload.get('mimeType')}'"]
     try:
@@ -92,12 +122,65 @@ def _file_mistakes(document: dict[str, Any]) -> list[str]:
     except (binascii.Error, ValueError):
         content = b""
     if not content or attached.get("fileLength") != len(content):
-        return ["I/O error file processing"]
+        return [NO_FILE]
     if len(content) > LARGEST_FILE:
         return [f"File {file_name} exceeds 10 MB"]
-    if str(attached.get("sha1Checksum", "")).lower() != hashlib.sha1(content, usedforsecurity=False).hexdigest():
-        return ["File has a different SHA-1 check sum in the archived original"]
-    return []
+    if claimed != hashlib.sha1(content, usedforsecurity=False).hexdigest():
+        return [ANOTHER_FILE]
+    if not isinstance(form, int) or not forms.is_signed(form) or form in TAX_FORMS:
+        return []
+    return [] if claimed in forms.accepted_sha1s(sandbox, form) else [ANOTHER_FILE]
+
+
+def _today(sandbox: Sandbox) -> str:
+    return sandbox.clock.now().astimezone(NEW_YORK).date().isoformat()
+
+
+def _is_stored_today(sandbox: Sandbox, master: str, form: Any, sha1: str) -> bool:
+    found = sandbox.store.row(
+        "SELECT 1 FROM daily_documents WHERE master = ? AND day = ? AND form_number = ? AND sha1 = ?",
+        master, _today(sandbox), form, sha1,
+    )  # fmt: skip
+    return found is not None
+
+
+def store_today(sandbox: Sandbox, master: str, operation: dict[str, Any]) -> list[str]:
+    """Keep today's agreements of a `processDocuments` object; returns what is wrong with them, and then keeps none."""
+    handed_in = operation.get("documents", [])
+    if not handed_in:
+        return ["documents is missing"]
+    found: list[str] = []
+    for document in handed_in:
+        form = document.get("formNumber")
+        found += _file_mistakes(sandbox, master, document) if document.get("payload") else [NO_FILE]
+        found += _times(document)
+        if form in TAX_FORMS:
+            found.append(f"Form {form} is a tax form and must be attached to the application")
+        elif not isinstance(form, int) or not forms.is_signed(form):
+            found.append(f"Form {form} is not an agreement")
+    if not found:
+        for document in handed_in:
+            sandbox.store.execute(
+                "INSERT OR IGNORE INTO daily_documents VALUES (?, ?, ?, ?)",
+                master, _today(sandbox), document["formNumber"], document["attachedFile"]["sha1Checksum"].lower(),
+            )  # fmt: skip
+    return found
+
+
+def _process_documents(call: Call) -> Response:
+    """`POST /accounts/documents` {"processDocuments": {documents, inputLanguage, translation}}."""
+    operation = call.body.get("processDocuments")
+    if set(call.body) != {"processDocuments"} or not isinstance(operation, dict):
+        raise Refusal(
+            invalid_arguments(("processDocuments", "Missing required parameter"), detail="Input validation failed")
+        )
+    operation = payloads.without_nulls(operation)
+    found = payloads.mistakes("ProcessDocuments", operation) or store_today(call.sandbox, call.master, operation)
+    request_id = new_request(call.sandbox, call.master, "", "processDocuments")
+    outcome = failure("", "", found) if found else {"customer": "", "externalId": "", "status": "Success"}
+    response = report(call.sandbox, request_id, call.client.client_id, call.master, outcome)
+    close_request(call.sandbox, request_id, "REJECTED" if found else "ACCEPTED", found[0] if found else "", response)
+    return answer(response)
 
 
 def waiting_task(sandbox: Sandbox, account: str, form: int) -> Task | None:
@@ -119,11 +202,14 @@ def take(sandbox: Sandbox, account: str, document: dict[str, Any], request_id: i
         "INSERT INTO documents (account, form_number, file_name, sha1, bytes, request_id, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
         account, form, attached["fileName"], attached["sha1Checksum"].lower(), attached["fileLength"], request_id, at,
     )  # fmt: skip
-    forms = [form]
+    answers = [form]
     if form == 8001 and document.get("validAddress") and document.get("proofOfIdentityType") == "Driver License":
-        forms.append(8002)
+        answers.append(8002)
     answered = []
-    for number in forms:
+    for number in answers:
+        if (message := login_messages.agreement_for(sandbox, account, number)) is not None:
+            login_messages.complete(sandbox, message)
+            answered.append(number)
         if (task := waiting_task(sandbox, account, number)) is not None:
             receive_document(sandbox, task, attached["fileName"])
             answered.append(number)

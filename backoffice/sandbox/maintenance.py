@@ -12,14 +12,14 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import documents, payloads, review, rules
+from . import documents, login_messages, payloads, review, rules
 from .accounts import AccountRow, Person
-from .applications import close_request, failure, ibkr_time, new_request, report, today
+from .am_requests import close_request, failure, ibkr_time, new_request, report
 from .clock import stamp
 from .gateway import Call, Refusal, invalid_arguments, resource
 from .jsonio import answer, dumps, loads
 from .kernel import Sandbox
-from .reads import own_account
+from .queries import own_account
 
 SCHEMA = ""
 OPERATIONS = ("updateAccountAlias", "changeAccountHolderDetail", "documentSubmission")
@@ -142,9 +142,13 @@ def _submit_documents(sandbox: Sandbox, account: AccountRow, operation: dict[str
     signers = sandbox.accounts.persons(account.account)
     found: list[str] = []
     for document in handed_in:
-        found += documents.mistakes(document, signers, today(sandbox))
+        found += documents.mistakes(sandbox, account.master, document, signers)
         form = document.get("formNumber")
-        if form is not None and documents.waiting_task(sandbox, account.account, form) is None:
+        is_wanted = form is not None and (
+            documents.waiting_task(sandbox, account.account, form) is not None
+            or login_messages.agreement_for(sandbox, account.account, form) is not None
+        )
+        if form is not None and not is_wanted:
             found.append(f"Form {form} is not an outstanding task of account {account.account}")
     if not found:
         for document in handed_in:

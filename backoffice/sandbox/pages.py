@@ -48,3 +48,14 @@ def portal(name: str, username: str, action: str, account: AccountRow | None, st
     if account and account.state == "Incomplete Application":
         content += f'<form method="post" action="/sso/portal/{escape(portal_id)}/finish"><button>Finish application</button></form>'
     return _page("IBKR Client Portal (simulated)", username, content)
+
+
+def identity_check(what: str, *, is_done: bool) -> str:
+    """The stand-in for Au10tix: one button instead of a camera."""
+    text = f"<h1>{escape(what)}</h1>"
+    text += (
+        "<p>Your identity has been verified. You may close this page.</p>"
+        if is_done
+        else '<p>The real page would take photographs here.</p><form method="post"><button>Verify my identity</button></form>'
+    )
+    return _page("Identity check (simulated)", "", text)

@@ -18,6 +18,7 @@ from typing import Any
 
 from starlette.routing import Route
 
+from . import forms
 from .accounts import AccountRow
 from .clock import moment, stamp
 from .jsonio import dumps, loads
@@ -118,7 +119,7 @@ def add_task(
         "INSERT INTO tasks (account, form_number, form_name, action, state, is_required, is_online, external_id,"
         " entity_id, started_at)"
         " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?)",
-        account, form_number, FORMS.get(form_number, f"Form {form_number}"), action, state, int(is_online), external_id,
+        account, form_number, FORMS.get(form_number) or forms.name_of(form_number), action, state, int(is_online), external_id,
         entity_id,
         stamp(sandbox.clock.now()),
     )  # fmt: skip

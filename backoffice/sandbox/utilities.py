@@ -1,22 +1,23 @@
-"""Echo, and the one enumeration a deposit needs."""
+"""Echo, and whether a username may be taken."""
+
+import re
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .gateway import Call, Refusal, invalid_arguments, resource
+from .gateway import Call, resource
 from .jsonio import answer
 from .kernel import Sandbox
-from .reads import own_account
 
 SCHEMA = ""
-BANKS = {"USD": "021000021", "EUR": "COBADEFFXXX", "GBP": "400000", "CHF": "KBBECH22XXX"}
+USERNAME = re.compile(r"^(?=(?:.*[a-z]){3})[a-z0-9]{9,63}$")
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
     return [
         resource(sandbox, "GET", "/echo/https", _echo, "echo.read"),
         resource(sandbox, "POST", "/echo/signed-jwt", _echo_signed, "echo.write", signed=True),
-        resource(sandbox, "GET", "/enumerations/{kind}", _enumeration, "accounts.read", "enumerations.read"),
+        resource(sandbox, "GET", "/validations/usernames/{username}", _username, "accounts.read", "validations.read"),
     ]
 
 
@@ -32,24 +33,20 @@ def _echo_signed(call: Call) -> Response:
     )
 
 
-def _enumeration(call: Call) -> Response:
-    """`GET /enumerations/wire-instructions?accountId&currency`: where a client wires money to."""
-    if call.request.path_params["kind"] != "wire-instructions":
-        raise Refusal(
-            invalid_arguments(("type", "Invalid or Missing required parameter"), detail="Input validation failed")
-        )
-    account = own_account(call, call.query("accountId") or "")
-    currency = call.query("currency") or account.base_currency
-    if currency not in BANKS:
-        raise Refusal(
-            invalid_arguments(("currency", "Invalid or Missing required parameter"), detail="Input validation failed")
-        )
-    row = {
-        "currency": currency, "accountNameAndBeneficiary": "Interactive Brokers LLC (simulated)",
-        "accountNumber": "000000000000",
-        "routingNumber": BANKS[currency] if BANKS[currency].isdecimal() else "",
-        "bankSWIFTCode": "" if BANKS[currency].isdecimal() else BANKS[currency],
-        "bankTitleAndAddress": "Simulated Clearing Bank, 1 Example Street", "alternateAccountInfo": "",
-        "paymentReference": f"{account.account} / {account.title}",
-    }  # fmt: skip
-    return answer({"enumerationsType": "wire-instructions", "jsonData": [row]})
+def _username(call: Call) -> Response:
+    """`GET /validations/usernames/{username}`: 9 to 63 lower-case letters and digits, three letters at least, not taken."""
+    wanted = call.request.path_params["username"]
+    is_valid = USERNAME.match(wanted) is not None
+    is_available = is_valid and not call.sandbox.accounts.is_username_taken(wanted)
+    stem = re.sub(r"[^a-z0-9]", "", wanted.lower())[:50] or "user"
+    stem = stem if len(re.findall("[a-z]", stem)) >= 3 else f"user{stem}"
+    candidates = (f"{stem}{number:05d}"[-63:] for number in range(1, 100))
+    free = [name for name in candidates if USERNAME.match(name) and not call.sandbox.accounts.is_username_taken(name)]
+    return answer(
+        {
+            "isValid": is_valid,
+            "isAvailable": is_available,
+            "suggestedUserName": [] if is_available else free[:3],
+            "hasError": False,
+        }
+    )

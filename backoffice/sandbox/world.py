@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from . import applications, banking, instruments, review, trading
+from . import applications, banking, instruments, login_messages, review, trading
 from .accounts import AccountRow, Master
 from .books import CENT
 from .clock import NEW_YORK, stamp
@@ -42,6 +42,8 @@ def build(sandbox: Sandbox) -> None:
         _open_account(sandbox, fact)
     for fact in facts()["applying"]:
         _applying_account(sandbox, fact)
+    for number, kind, tasks in facts()["login_messages"]:
+        login_messages.add(sandbox, number, kind, tasks, sandbox.clock.now() - timedelta(days=2))
     for account in sandbox.accounts.of_master(facts()["master"]["account"]):
         applications.remember(sandbox, account)
     trading.build_world(sandbox, facts()["groups"], facts()["orders"])
