@@ -9,11 +9,12 @@ from backoffice.ibkr.echo import Echo
 from backoffice.ibkr.environments import Credentials, Environment, Timeouts, environment_of, require_safe
 from backoffice.ibkr.funding import Funding
 from backoffice.ibkr.market_data import MarketData
-from backoffice.ibkr.oauth import SCOPES, CachedTokens, OAuth
+from backoffice.ibkr.oauth import CachedTokens, OAuth
 from backoffice.ibkr.orders import Orders
 from backoffice.ibkr.portfolio import Portfolio
 from backoffice.ibkr.reports import Reports
 from backoffice.ibkr.requestor import Requestor, TokenSource
+from backoffice.ibkr.scopes import SCOPES
 from backoffice.ibkr.session import Session
 from backoffice.ibkr.sso import Sso
 from backoffice.ibkr.transport import Transport

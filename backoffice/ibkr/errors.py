@@ -106,6 +106,11 @@ class HeldBack(RateLimited):
 class AuthFailed(IbkrError):
     """401, 403 or 410: the bearer, its scope, the declared address or the session is not accepted."""
 
+    @property
+    def skew_seconds(self) -> int | None:
+        """IBKR's clock minus ours when it refused, as far as it can be told; None when its answer had no Date."""
+        return None if self.exchange is None else self.exchange.skew_seconds
+
 
 class SessionNotReady(AuthFailed):
     """The brokerage session must be opened, established or primed (`GET /iserver/accounts`) before this read."""

@@ -1,5 +1,11 @@
-"""Access tokens by `private_key_jwt` (RFC 7523): the only credential is the key, and only this process holds it."""
+"""Access tokens by `private_key_jwt` (RFC 7521, 7523, 8725): the only credential is the key.
 
+The assertion is RS256 and nothing else, names its key, its one audience and a fresh `jti`, and lives for less than a
+minute. A clock that is off is the usual reason for a refusal, so IBKR's own clock (the Date of its answer) is compared
+with ours and named; it is never silently used in place of ours.
+"""
+
+import base64
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -11,23 +17,14 @@ from backoffice.ibkr import signing
 from backoffice.ibkr.answers import problem_in, readable_or_none
 from backoffice.ibkr.environments import Credentials, Environment
 from backoffice.ibkr.errors import AuthFailed, RateLimited, Unavailable
+from backoffice.ibkr.scopes import SCOPES
 from backoffice.ibkr.transport import Call, Effect, Reply, Transport, retry_after
 from backoffice.ibkr.types.oauth import AccessToken
-from backoffice.ibkr.wire import encode
+from backoffice.ibkr.wire import Unreadable, decode, encode
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 BACKDATED_SECONDS = 10  # tolerates our clock running a little ahead
-VALIDITY_SECONDS = 30
-SCOPES = (
-    "accounts.read",
-    "accounts.write",
-    "bank-instructions.read",
-    "instructions.read",
-    "transfers.write",
-    "statements.read",
-    "sso-sessions.write",
-    "sso-browser-sessions.write",
-)
+TOLERATED_SKEW_SECONDS = 30
 
 
 class OAuth:
@@ -45,7 +42,8 @@ class OAuth:
         """Return a fresh access token for `scopes` (the granted ones may be fewer: see `AccessToken.scopes`).
 
         Trap: its life depends on the scopes, so only `expires_in` says when to refresh.
-        Raises AuthFailed when IBKR does not accept the client, its key or the clock; RateLimited; Unavailable.
+        Raises AuthFailed when IBKR does not accept the client, its key or the clock (see its `skew_seconds`);
+        RateLimited; Unavailable; KeyProblem for a key that cannot sign.
         """
         try:
             return self._ask(tuple(scopes))
@@ -53,7 +51,7 @@ class OAuth:
             return self._ask(tuple(scopes))  # with a new assertion: the lost one may have been seen
 
     def assertion(self) -> str:
-        """Return a signed client assertion: fresh `jti`, ten seconds backdated, valid for half a minute."""
+        """Return a signed client assertion: fresh `jti`, ten seconds backdated, valid for the environment's seconds."""
         now = int(clock.now().timestamp())
         claims = {
             "iss": self._credentials.client_id,
@@ -61,7 +59,7 @@ class OAuth:
             "aud": self._environment.audience,
             "jti": uuid4().hex,
             "iat": now - BACKDATED_SECONDS,
-            "exp": now + VALIDITY_SECONDS,
+            "exp": now + self._environment.assertion_seconds,
         }
         payload = encode(claims).encode("ascii")
         return signing.sign(payload, credentials=self._credentials, token_type=self._environment.assertion_type).decode(
@@ -130,12 +128,7 @@ def _token_in(reply: Reply, scopes: tuple[str, ...]) -> AccessToken:
                 said or "IBKR limits token requests.", retry_after=retry_after(reply), exchange=reply.exchange
             )
         case 400 | 401 | 403:
-            reason = said or "IBKR did not accept the client assertion."
-            raise AuthFailed(
-                f"{reason} Check the client id, the key id, the key, the audience and this machine's clock.",
-                status=reply.status,
-                exchange=reply.exchange,
-            )
+            raise AuthFailed(_refusal(said, reply), status=reply.status, exchange=reply.exchange)
     if reply.status != 200 or not isinstance(body, dict):
         raise Unavailable(said or f"IBKR answered HTTP {reply.status}.", status=reply.status, exchange=reply.exchange)
     value, lifetime, granted = body.get("access_token"), body.get("expires_in"), body.get("scope")
@@ -148,4 +141,42 @@ def _token_in(reply: Reply, scopes: tuple[str, ...]) -> AccessToken:
     ):
         raise Unavailable("IBKR's token answer cannot be read.", status=reply.status, exchange=reply.exchange)
     names = granted.split() if isinstance(granted, str) and granted.strip() else scopes
-    return AccessToken(value=value, expires_in=lifetime, scopes=frozenset(names))
+    return AccessToken(
+        value=value,
+        expires_in=lifetime,
+        scopes=frozenset(names),
+        master=_master_of(value),
+        skew_seconds=reply.exchange.skew_seconds,
+    )
+
+
+def _refusal(said: str, reply: Reply) -> str:
+    skew = reply.exchange.skew_seconds
+    if skew is not None and abs(skew) > TOLERATED_SKEW_SECONDS:
+        return (
+            f"{clock_sentence(skew)} IBKR then takes the client assertion for "
+            f"{'expired' if skew > 0 else 'made in the future'}: set this machine's clock by NTP and try again."
+        )
+    reason = said or "IBKR did not accept the client assertion."
+    full_stop = "" if reason.endswith(".") else "."
+    return f"{reason}{full_stop} Check the client id, the key id, the key, the audience and this machine's clock."
+
+
+def clock_sentence(skew_seconds: int) -> str:
+    """Return how far this machine's clock is off IBKR's, as a sentence."""
+    minutes, seconds = divmod(abs(skew_seconds), 60)
+    counted = ((minutes, "minute"), (seconds, "second"))
+    parts = [f"{number} {unit}{'' if number == 1 else 's'}" for number, unit in counted if number]
+    direction = "behind" if skew_seconds > 0 else "ahead of"
+    return f"This machine's clock is {' '.join(parts) or '0 seconds'} {direction} IBKR's."
+
+
+def _master_of(token: str) -> str:
+    # Read, not trusted: IBKR verifies its own tokens. An opaque token says nothing.
+    try:
+        payload = token.split(".")[1]
+        claims = decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, Unreadable):
+        return ""
+    master = claims.get("accountId") if isinstance(claims, dict) else None
+    return master if isinstance(master, str) else ""

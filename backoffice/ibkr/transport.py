@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,7 +73,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Both sides of one sending, redacted: the evidence an attempt keeps. `outcome` is "answered" or what broke."""
+    """Both sides of one sending, redacted: the evidence an attempt keeps. `outcome` is "answered" or what broke.
+
+    `skew_seconds` is IBKR's clock (the Date of its answer) minus ours; 0 while both agree within the call's own time.
+    """
 
     request_id: str
     method: str
@@ -85,6 +89,7 @@ class Exchange:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     answer: object = None
+    skew_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +279,7 @@ class Transport:
                 status=status,
                 headers={name: value for name, value in (headers or {}).items() if name in KEPT_HEADERS},
                 answer=answer,
+                skew_seconds=_skew(headers or {}, started_at, clock.now()),
             )
             if self._recorder is not None:
                 self._recorder(record)
@@ -354,6 +360,20 @@ def retry_after(reply: Reply) -> int | None:
     """Return the number of seconds IBKR asked us to wait, if it said so as a number."""
     text = reply.headers.get("retry-after", "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+def _skew(headers: Mapping[str, str], sent: datetime, answered: datetime) -> int | None:
+    """Return how far the answer's Date, which has whole seconds, lies outside the time between sending and answer."""
+    try:
+        theirs = parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    theirs = theirs.astimezone(UTC) if theirs.tzinfo else theirs.replace(tzinfo=UTC)
+    if theirs > answered:
+        return int((theirs - answered).total_seconds())
+    if (missing := (sent - theirs).total_seconds()) > 1:
+        return -int(missing)
+    return 0
 
 
 def _sentence(problem: Exception) -> str:

@@ -17,7 +17,7 @@ from backoffice.broker import services as broker
 from backoffice.broker.models import MasterAccount
 from backoffice.home import registry
 from backoffice.ibkr.environments import sandbox
-from backoffice.ibkr.oauth import SCOPES
+from backoffice.ibkr.scopes import SCOPES
 from backoffice.people import demonstration as people
 
 KEY_BITS = 3072  # the least IBKR accepts
