@@ -38,7 +38,7 @@ class Environment(BaseSettings):
     JOURNAL_QUIET_SECONDS: int = Field(default=120, ge=0)
     JOURNAL_LOOK_SECONDS: str = "5,15,45,120,300,600"
     QUESTION_SECONDS: int = Field(default=60, ge=5, le=600)
-    TRADING_PACE_SECONDS: int = Field(default=5, ge=0, le=60)
+    SANDBOX_LIMITS: bool = True
     LOG_LEVEL: str = "INFO"
 
     @field_validator("DATABASE_URL")
@@ -112,7 +112,7 @@ JOURNAL_LEASE_SECONDS = env.JOURNAL_LEASE_SECONDS
 JOURNAL_QUIET_SECONDS = env.JOURNAL_QUIET_SECONDS
 JOURNAL_LOOK_SECONDS = [int(step) for step in env.JOURNAL_LOOK_SECONDS.split(",")]
 QUESTION_SECONDS = env.QUESTION_SECONDS
-TRADING_PACE_SECONDS = env.TRADING_PACE_SECONDS
+SANDBOX_LIMITS = env.SANDBOX_LIMITS
 
 INSTALLED_APPS = [
     "backoffice.home",

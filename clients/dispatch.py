@@ -13,6 +13,7 @@ from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.ibkr import errors as ibkr
 from backoffice.ibkr.client import IbkrClient
+from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.accounts import (
     AccountDetails,
     AccountStatus,
@@ -143,7 +144,7 @@ def poll_statuses() -> None:
     """Read how all unfinished applications stand: one listing per master, then the tasks of each."""
     now = clock.now()
     for master, accounts in selectors.applications.due_for_poll(now).items():
-        client = broker.client_for(master, lane="accounts")
+        client = broker.client_for(master, lane="accounts", priority=Priority.POLLING)
         try:
             _poll(client, accounts)
         except ibkr.IbkrError as error:
@@ -191,7 +192,7 @@ def _seen(task: Task) -> SeenTask:
 def poll_account(account_pk: str) -> None:
     """Read how one account stands, right after something happened to it."""
     account = Account.objects.select_related("master").get(pk=account_pk)
-    client = broker.client_for(account.master, lane="accounts")
+    client = broker.client_for(account.master, lane="accounts", priority=Priority.POLLING)
     as_of = clock.now()
     try:
         _record(client, account, client.accounts.status(account.number), as_of)
@@ -367,7 +368,7 @@ def poll_change(case_pk: str) -> None:
     case = MaintenanceRequest.objects.select_related("account__master", "account__client").get(pk=case_pk)
     if not selectors.maintenance.is_at_ibkr(case):
         return
-    client = broker.client_for(case.account.master, lane="accounts")
+    client = broker.client_for(case.account.master, lane="accounts", priority=Priority.POLLING)
     try:
         status = client.accounts.request_status(case.request_id, "update") if case.request_id else None
         word, words = (status.status, status.message or " ".join(status.errors)) if status else ("", "")

@@ -10,10 +10,10 @@ from typing import Any, Literal
 from django.db import transaction
 
 from backoffice.broker import client as broker
-from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import IbkrClient, IbkrError, SessionNotReady
+from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.funding import DepositNotice, Duplicate, Instruction, Withdrawal
 from backoffice.ibkr.types.portfolio import Ledger
 from backoffice.journal import inquiries, sending
@@ -22,7 +22,7 @@ from backoffice.journal.doorbell import ring
 from backoffice.journal.models import Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, Look, Refused
 from clients.models import Account
-from funding import hours, selectors, services
+from funding import selectors, services
 from funding.models import CashTransfer, Kind, Status
 from funding.translate import INSTRUCTION_TYPES
 
@@ -34,9 +34,6 @@ BANKS_PER_SWEEP = 10
 
 def send_transfer(submission_pk: str) -> None:
     """Tell IBKR about one transfer. Safe to call any number of times."""
-    master = _master_of(submission_pk)
-    if master is None or hours.closed_until(clock.now(), master.environment) is not None:
-        return  # Funds & Banking is closed: parked, not failed; the sweep rings again
     if (submission := sending.claim(submission_pk)) is None:
         return
     client = broker.client_for(submission.master, lane="funding")
@@ -49,11 +46,6 @@ def send_transfer(submission_pk: str) -> None:
                 services.mark_submitted(submission.subject, instruction_id=reference, **_said(answer))
             case Refused(reason=reason):
                 services.mark_rejected(submission.subject, reason=reason)
-
-
-def _master_of(submission_pk: str) -> MasterAccount | None:
-    submission = Submission.objects.select_related("master").filter(pk=submission_pk).first()
-    return submission.master if submission else None
 
 
 def _send(client: IbkrClient, submission: Submission) -> Accepted:
@@ -156,7 +148,7 @@ def poll_transfer(transfer_pk: str) -> None:
     """Ask IBKR how one submitted transfer stands."""
     if (transfer := services.book_poll(transfer_pk)) is None:
         return
-    client = broker.client_for(transfer.account.master, lane="funding")
+    client = broker.client_for(transfer.account.master, lane="funding", priority=Priority.POLLING)
     try:
         answer = client.funding.instruction(transfer.client_instruction_id)
     except IbkrError:
@@ -187,7 +179,7 @@ def sync_banks(account_pk: str) -> None:
     account = Account.objects.select_related("master").filter(pk=account_pk).first()
     if account is None:
         return
-    client = broker.client_for(account.master, lane="funding")
+    client = broker.client_for(account.master, lane="funding", priority=Priority.POLLING)
     listed = []
     try:
         for method in METHODS:

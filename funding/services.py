@@ -22,7 +22,7 @@ from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients.models import Account
-from funding import hours, translate
+from funding import translate
 from funding.models import LIFECYCLE, BankInstruction, BankListing, CashTransfer, Kind, Status
 from funding.selectors import twin_of
 
@@ -205,7 +205,7 @@ def _make(transfer: CashTransfer) -> CashTransfer:
         if row is None:
             raise
         return row
-    submission = journal.submit(
+    journal.submit(
         operation="funding.send_transfer",
         look="funding.look_for_transfer",
         subject=transfer,
@@ -218,15 +218,7 @@ def _make(transfer: CashTransfer) -> CashTransfer:
         approvals_needed=APPROVALS_OF[Kind(transfer.kind)],
         summary=f"{transfer.get_kind_display()} {transfer.money.rounded()}, {transfer.account.number}",
     )
-    _wait_for_hours(submission)
     return transfer
-
-
-def _wait_for_hours(submission: Submission) -> None:
-    """Park what is ready until Funds & Banking opens; parked is not failed."""
-    opens = hours.closed_until(clock.now(), submission.master.environment)
-    if opens is not None:
-        Submission.objects.filter(pk=submission.pk, state=State.READY).update(due_at=opens)
 
 
 @transaction.atomic
@@ -234,9 +226,7 @@ def approve(transfer: CashTransfer, *, by: User, payload_sha256: str, reason: st
     """Let the transfer with this payload be sent. Raises NotPermitted, Conflict."""
     if not may(by, "funding.approve"):
         raise NotPermitted("Only a principal may approve a withdrawal.")
-    submission = journal.approve(_submission(transfer), by=by, payload_sha256=payload_sha256, reason=reason)
-    _wait_for_hours(submission)
-    return submission
+    return journal.approve(_submission(transfer), by=by, payload_sha256=payload_sha256, reason=reason)
 
 
 @transaction.atomic

@@ -59,7 +59,7 @@ def _of_submission(transfer: CashTransfer, submission: Submission) -> Iterator[T
         detail = "We ask IBKR for our number, and for another one of ours to see that it answers truly."
         yield TimelineEvent(submission.next_look_at, f"{word} look is due", "unknown", detail, icon="clock")
     if submission.state == State.READY:
-        detail = submission.reason if submission.unsent_tries else ""
+        detail = submission.reason
         yield TimelineEvent(submission.due_at, "To be sent", "wait", detail)
 
 

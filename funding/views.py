@@ -1,6 +1,7 @@
 """The funding pages. They read and write rows; what IBKR must be asked is asked by workers."""
 
 import hashlib
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backoffice.audit import services as audit
+from backoffice.broker import calendar
+from backoffice.broker.models import MasterAccount
 from backoffice.core import clock, exports
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.money import Money
@@ -22,7 +25,7 @@ from backoffice.journal.models import Inquiry, State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may, requires
 from clients.models import Account, Client
-from funding import hours, selectors, services, timeline, translate
+from funding import selectors, services, timeline, translate
 from funding.forms import ApprovalForm, DepositForm, ReasonForm, WithdrawalForm, refuse
 from funding.models import BankInstruction, BankListing, CashTransfer, CashTransferQuerySet, Kind
 
@@ -221,7 +224,7 @@ def _draw_withdrawal(
         "account": account,
         "listing": listing,
         "has_banks": account is not None and account.banks.usable().exists(),
-        "closed_until": hours.closed_until(clock.now(), account.master.environment) if account else None,
+        "closed_until": _closed_until(account.master) if account else None,
         "limit": translate.API_LIMIT,
         "currency": form["currency"].value() or (account.base_currency if account else ""),
     }
@@ -352,10 +355,15 @@ def _detail_context(request: HttpRequest, transfer: CashTransfer) -> dict[str, A
     return context
 
 
-def _parked_until(submission: Submission) -> Any:
+def _parked_until(submission: Submission) -> datetime | None:
     if submission.state not in {State.PROPOSED, State.READY}:
         return None
-    return hours.closed_until(clock.now(), submission.master.environment)
+    return _closed_until(submission.master)
+
+
+def _closed_until(master: MasterAccount) -> datetime | None:
+    closed = calendar.parked_until(master, "funding")
+    return closed.ends if closed else None
 
 
 def _payload_facts(submission: Submission, transfer: CashTransfer) -> list[tuple[str, str]]:

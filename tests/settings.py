@@ -8,6 +8,7 @@ os.environ.setdefault("BLIND_INDEX_KEY", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk
 os.environ.setdefault("HTTPS", "false")
 os.environ.setdefault("DEMONSTRATION", "true")
 os.environ.setdefault("FIRM_NAME", "Alder Row")
+os.environ.setdefault("SANDBOX_LIMITS", "false")  # the tests of the limiter switch it on; all others would only wait
 
 # Each test process has its own corner of the broker, so no worker takes another's doorbell. Celery itself reads this
 # name from the environment before it asks Django; a worker that a test starts inherits what is set here.

@@ -56,7 +56,7 @@ class MasterAccount(models.Model):
         max_length=200, blank=True
     )  # `aud` of the client assertion; empty is the environment's own
     region = models.CharField(max_length=4, choices=Region.choices, default=Region.NORTH_AMERICA)
-    keeps_windows = models.BooleanField(default=True)  # False only where no maintenance is kept: a sandbox
+    keeps_windows = models.BooleanField(default=False)  # for a sandbox that keeps IBKR's maintenance windows too
     username = models.CharField(max_length=64, blank=True)  # the trading username; empty where nobody trades
     base_currency = models.CharField(max_length=3, default="USD")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -66,6 +66,11 @@ class MasterAccount(models.Model):
 
     def __str__(self) -> str:
         return self.account
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether IBKR's maintenance windows apply: always at IBKR, at a sandbox only if it was told to keep them."""
+        return self.keeps_windows or self.environment != Environment.SANDBOX
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -199,6 +204,7 @@ class LimitSlot(models.Model):
     bucket = models.CharField(max_length=160)
     number = models.PositiveSmallIntegerField()
     free_at = models.DateTimeField()
+    is_out = models.BooleanField()  # its call is not answered yet; then `free_at` is only for a process that died
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["bucket", "number"], name="limit_slots_are_numbered")]

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
+from backoffice.broker import calendar
 from backoffice.broker.models import BrokerageSession, Gate
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
@@ -33,7 +34,6 @@ from backoffice.journal.models import (
 )
 from backoffice.journal.outcomes import Absent, Accepted, Asked, Found, Look, NotSent, Outcome, Refused, Unknown
 
-MAX_UNSENT_TRIES = 5
 CLEAN_LOOKS_NEEDED = 3
 # The transport's own total limit for a write (150 s for registration); past it the sending process has given up.
 SEND_SECONDS = 160
@@ -56,6 +56,8 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
         )
         if row is None or Gate.objects.closed_for(master=row.master, lane=row.lane).exists():
             return None
+        if phase == Phase.SEND and _parks(row):
+            return None  # an answer to IBKR's question is not parked: the question dies within the minute
         if row.lane == "trading" and phase == Phase.SEND and _lane_is_taken(row):
             return None
         if not row.payload_is_intact:
@@ -74,6 +76,15 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
             lease_until=now + timedelta(seconds=_lease_seconds(row)),
         )
     return row
+
+
+def _parks(row: Submission) -> bool:
+    """Put a submission off to the end of IBKR's maintenance. Nothing was tried, so nothing has failed."""
+    closed = calendar.parked_until(row.master, row.lane)
+    if closed is None:
+        return False
+    Submission.objects.filter(pk=row.pk, state=State.READY).update(due_at=closed.ends, reason=calendar.sentence(closed))
+    return True
 
 
 def _lane_is_taken(row: Submission) -> bool:
@@ -120,7 +131,7 @@ def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Aske
         try:
             outcome = call()
         except ibkr.NotSent as error:
-            outcome = NotSent(str(error))
+            outcome = NotSent(str(error), error.not_before)
         except ibkr.Rejected as error:
             outcome = Refused(error.reason)
         except ibkr.IbkrError as error:
@@ -169,12 +180,13 @@ def settle(submission: Submission, outcome: Outcome) -> bool:
             LIFECYCLE.move(current, to=State.REJECTED, because=reason, reason=reason)
         case Asked():
             LIFECYCLE.move(current, to=State.QUESTION, because="IBKR asks", lease_until=None)
-        case NotSent(detail=detail):
-            tries = current.unsent_tries + 1
+        case NotSent(detail=detail, not_before=not_before):
+            # Held back by a limit or a window is no failure of the way to IBKR, so it does not lengthen the wait.
+            tries = current.unsent_tries + (not_before is None)
             back = State.READY if current.phase == Phase.SEND else State.REPLYING
-            wait = timedelta(seconds=min(5 * 2**tries, 300))
+            due_at = not_before or now + timedelta(seconds=min(5 * 2**tries, 300))
             LIFECYCLE.move(
-                current, to=back, because=f"not sent: {detail}", unsent_tries=tries, due_at=now + wait, reason=detail
+                current, to=back, because=f"not sent: {detail}", unsent_tries=tries, due_at=due_at, reason=detail
             )
         case Unknown(detail=detail):
             mark_unknown(current, detail)

@@ -23,7 +23,7 @@ def sweep_submissions() -> None:
         _move_unless_taken(row, back, "the worker stopped before sending")
     for row in Submission.objects.filter(state=State.SENDING, lease_until__lt=now):
         _lapse(row)
-    for row in Submission.objects.filter(state=State.READY, due_at__lte=now).order_by("due_at")[:200]:
+    for row in Submission.objects.filter(state=State.READY, due_at__lte=now).order_by("due_at", "created_at")[:200]:
         ring(row.operation, row.pk)
     for row in Submission.objects.filter(state=State.REPLYING, due_at__lte=now)[:50]:
         ring(row.reply, row.pk)

@@ -14,7 +14,7 @@ from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.money import Money
 from backoffice.journal import services as journal
 from backoffice.journal.models import State, Submission
-from funding import hours, services
+from funding import dispatch, services
 from funding.models import BankInstruction, BankListing, CashTransfer, Status
 from tests.funding.conftest import make_account, make_bank
 
@@ -249,27 +249,9 @@ def test_approved_while_banking_is_closed_it_is_parked_until_it_opens(
     assert submission is not None
 
     services.approve(transfer, by=principal, payload_sha256=submission.payload_sha256)
+    dispatch.send_transfer(str(submission.pk))  # the doorbell rings at once, and again until it is put off
 
     assert Submission.objects.get().due_at.isoformat() == "2026-11-22T20:00:00+00:00"  # Sunday 15:00 in New York
-
-
-@pytest.mark.parametrize(
-    ("at", "opens"),
-    [
-        ("2026-11-23T15:00:00+00:00", None),
-        ("2026-11-24T04:44:59+00:00", None),
-        ("2026-11-24T04:45:00+00:00", "2026-11-24T05:30:00+00:00"),
-        ("2026-11-21T04:50:00+00:00", "2026-11-22T20:00:00+00:00"),
-        ("2026-07-12T18:59:00+00:00", "2026-07-12T19:00:00+00:00"),
-    ],
-)
-def test_banking_hours_are_new_yorks_in_winter_and_summer(at: str, opens: str | None) -> None:
-    from datetime import datetime
-
-    found = hours.closed_until(datetime.fromisoformat(at), "production")
-
-    assert (found.isoformat() if found else None) == opens
-    assert hours.closed_until(datetime.fromisoformat(at), "sandbox") is None
 
 
 def test_an_unknown_word_of_ibkr_changes_nothing_and_calls_a_person(withdraw: Ask) -> None:

@@ -25,11 +25,6 @@ SPY = "756733"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def _no_pacing(settings: Any) -> None:
-    settings.TRADING_PACE_SECONDS = 0
-
-
 @pytest.fixture
 def desk(live_session: Any, connected_master: Any, advisor: Any) -> Any:
     """The sandbox's first three accounts in the advisor's book, with an instrument at the market's own price."""

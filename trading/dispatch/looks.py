@@ -12,12 +12,12 @@ from backoffice.broker.models import BrokerageSession
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
 from backoffice.ibkr import IbkrClient
-from backoffice.ibkr.errors import IbkrError, RateLimited
+from backoffice.ibkr.errors import IbkrError
 from backoffice.ibkr.types.orders import Execution, LiveOrder
 from backoffice.journal import sending
 from backoffice.journal.models import State, Submission
 from backoffice.journal.outcomes import Absent, Found, Inconclusive, Look
-from trading.dispatch import pace, sync
+from trading.dispatch import sync
 from trading.models import Order, OrderQuestion, Target
 from trading.services import orders, progress
 
@@ -36,8 +36,6 @@ def look_for_order(submission_pk: str) -> None:
     try:
         look, live, trades = _look(broker.client_for(submission.master, lane="trading"), order)
     except IbkrError as error:
-        if isinstance(error, RateLimited):
-            pace.hold_back(submission.master, error)
         look = Inconclusive(SOURCE, error.reason)
     with transaction.atomic():
         if not sending.observe(submission, look) or not isinstance(look, Found):
@@ -53,12 +51,12 @@ def _look(client: IbkrClient, order: Order) -> tuple[Look, LiveOrder | None, lis
     listed: list[LiveOrder] = []
     is_loaded = True
     for scope in (order.target_name, ALL):
-        answer = sync.live_orders(client, order.master, scope)
+        answer = sync.live_orders(client, scope)
         is_loaded = is_loaded and answer.is_loaded
         listed += answer.orders
         if (mine := _of(order, listed)) is not None:
             return _judge(order, mine), mine, []
-    trades = list(sync.trades(client, order.master, days=DAYS))
+    trades = list(sync.trades(client, days=DAYS))
     if done := [row for row in trades if row.client_order_id == order.client_order_id]:
         return _judge_trades(order, done), None, done
     status = client.session.status()
@@ -130,7 +128,7 @@ def look_for_cancel(submission_pk: str) -> None:
     try:
         client = broker.client_for(submission.master, lane="trading")
         client.session.accounts()
-        answer = sync.live_orders(client, order.master, ALL)
+        answer = sync.live_orders(client, ALL)
         look = _judge_cancel(order, answer.orders, answer.is_loaded)
         mine = _of(order, list(answer.orders))
     except IbkrError as error:

@@ -1,7 +1,8 @@
 """Reading what IBKR shows: portfolios, live orders, executions, groups. Every listing has its age.
 
 Paths: /portfolio/{id}/summary, ledger, positions (after invalidate); GET /iserver/account/orders, trades;
-GET /iserver/account/allocation/accounts, group. The paced ones wait for their slot (trading.md 3).
+GET /iserver/account/allocation/accounts, group. IBKR's pace is kept below, by the connection's limiter; whoever polls
+does not wait for a slot that is seconds away but leaves the lane to orders and comes again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,13 +17,13 @@ from backoffice.broker import client as broker
 from backoffice.broker.models import BrokerageSession, MasterAccount, SessionState
 from backoffice.core import clock
 from backoffice.ibkr import IbkrClient
-from backoffice.ibkr.errors import AuthFailed, IbkrError, NotSent, RateLimited, SessionNotReady, Unavailable
+from backoffice.ibkr.errors import AuthFailed, HeldBack, IbkrError, NotSent, RateLimited, SessionNotReady, Unavailable
+from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.orders import Execution, LiveOrder, LiveOrders
 from backoffice.ibkr.types.portfolio import Ledger, Position, Summary, SummaryValue
 from backoffice.journal import sending
 from backoffice.journal.models import State, Submission
 from clients.models import Account
-from trading.dispatch import pace
 from trading.models import DeskSync, Order
 from trading.services import groups, portfolio, progress
 from trading.services.portfolio import Cash, Holding, KeyFigures, Listing, Reading
@@ -46,22 +47,18 @@ def conversation_is_open(master: MasterAccount) -> bool:
     return bool(Submission.objects.in_conversation().filter(master=master, lane="trading").exists())
 
 
-def live_orders(client: IbkrClient, master: MasterAccount, scope: str) -> LiveOrders:
+def live_orders(client: IbkrClient, scope: str) -> LiveOrders:
     """Return the orders of one scope, asking a second time where the first call only warms IBKR's list."""
-    pace.wait_for(master, "orders")
     answer = client.orders.live(scope)
     if not answer.is_loaded:
-        pace.wait_for(master, "orders")
         answer = client.orders.live(scope)
     return answer
 
 
-def trades(client: IbkrClient, master: MasterAccount, *, days: int, scope: str = ALL) -> tuple[Execution, ...]:
+def trades(client: IbkrClient, *, days: int, scope: str = ALL) -> tuple[Execution, ...]:
     """Return the executions of the last days, asking a second time where the first answer of a session is empty."""
-    pace.wait_for(master, "trades")
     found = client.orders.trades(days=days, account_id=scope)
     if not found:
-        pace.wait_for(master, "trades")
         found = client.orders.trades(days=days, account_id=scope)
     return found
 
@@ -97,10 +94,9 @@ def sync_orders() -> None:
         if not followed:
             continue
         try:
-            _sync_orders(broker.client_for(master, lane="trading"), master, followed)
-        except RateLimited as error:
-            pace.hold_back(master, error)
-            portfolio.note_sync(master, "orders", failure=error.reason)
+            _sync_orders(broker.client_for(master, lane="trading", priority=Priority.POLLING), master, followed)
+        except HeldBack:
+            continue  # nothing was asked; the next round comes in seconds
         except IbkrError as error:
             portfolio.note_sync(master, "orders", failure=error.reason)
         else:
@@ -117,7 +113,7 @@ def _followed(master: MasterAccount) -> Iterator[Order]:
 
 def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order]) -> None:
     by_key = {order.client_order_id: order for order in followed}
-    answer = live_orders(client, master, ALL)
+    answer = live_orders(client, ALL)
     for row in answer.orders:
         if row.client_order_id in by_key:
             progress.record_live(by_key[row.client_order_id], live_word(row))
@@ -125,7 +121,7 @@ def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order
             _note_orphan(master, row)
     oldest = min(order.sent_at or order.created_at for order in followed)
     days = min(7, max(1, (clock.now() - oldest).days + 2))
-    executions = trades(client, master, days=days)
+    executions = trades(client, days=days)
     for key, order in by_key.items():
         progress.record_fills(order, fills(row for row in executions if row.client_order_id == key))
 
@@ -142,7 +138,7 @@ def sync_portfolios() -> None:
         if conversation_is_open(master):
             continue
         try:
-            client = broker.client_for(master, lane="trading")
+            client = broker.client_for(master, lane="trading", priority=Priority.POLLING)
             _sync_groups(client, master)
             accounts = Account.objects.open().filter(master=master).select_related("snapshot")
             ordered = accounts.order_by(F("snapshot__asked_at").asc(nulls_first=True), "number")
@@ -150,9 +146,8 @@ def sync_portfolios() -> None:
                 if _is_wanted_elsewhere(master):
                     break
                 read_account(client, account)
-        except RateLimited as error:
-            pace.hold_back(master, error)
-            portfolio.note_sync(master, "portfolio", failure=error.reason)
+        except HeldBack:
+            continue
         except IbkrError as error:
             portfolio.note_sync(master, "portfolio", failure=error.reason)
         else:
@@ -174,7 +169,6 @@ def read_account(client: IbkrClient, account: Account) -> bool:
     try:
         reading = _read(client, account)
     except SessionNotReady:
-        pace.wait_for(account.master, "portfolio")
         client.portfolio.subaccounts()  # /portfolio answers only after this call (trading.md 2)
         reading = _read(client, account)
     except (AuthFailed, RateLimited, NotSent):

@@ -22,7 +22,7 @@ from trading.models.orders import (
     TimeInForce,
 )
 from trading.models.portfolio import AccountSnapshot, CashBalance, ExchangeRate, Instrument, Position
-from trading.models.sync import DeskSync, Pace
+from trading.models.sync import DeskSync
 
 __all__ = [
     "GROUP_CHANGES",
@@ -43,7 +43,6 @@ __all__ = [
     "OrderAllocation",
     "OrderQuestion",
     "OrderType",
-    "Pace",
     "Position",
     "Side",
     "Status",

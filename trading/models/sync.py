@@ -1,4 +1,4 @@
-"""DeskSync, Pace: when IBKR was last asked what, so that the paced calls keep IBKR's pace in every process."""
+"""DeskSync: when IBKR was last asked what, and how that went."""
 
 from django.db import models
 
@@ -16,14 +16,3 @@ class DeskSync(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["master", "kind"], name="one_sync_row_per_kind")]
-
-
-class Pace(models.Model):
-    """From when the next call to one paced endpoint may leave. IBKR shuts out the whole address that breaks its pace."""
-
-    master = models.ForeignKey(MasterAccount, on_delete=models.CASCADE, related_name="paces")
-    endpoint = models.CharField(max_length=20)
-    free_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["master", "endpoint"], name="one_pace_per_endpoint")]

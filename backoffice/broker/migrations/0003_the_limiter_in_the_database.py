@@ -9,7 +9,8 @@ UNLOGGED = ("broker_limitslot", "broker_limitwaiter", "broker_familyminute", "br
 # that is what a process that dies leaves behind. Answers {"slots": [...]}, {"wait_ms": n} or {"penalty": instant}.
 TAKE = """
 CREATE FUNCTION broker_take_slots(
-  p_address text, p_waiter uuid, p_priority int, p_buckets text[], p_calls int[], p_usable int[], p_lease int
+  p_address text, p_waiter uuid, p_priority int, p_buckets text[], p_calls int[], p_usable int[], p_seconds int[],
+  p_lease int
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   moment timestamptz := clock_timestamp();
@@ -28,8 +29,8 @@ BEGIN
   END IF;
   FOR place IN 1 .. coalesce(array_length(p_buckets, 1), 0) LOOP
     IF NOT EXISTS (SELECT 1 FROM broker_limitslot WHERE bucket = p_buckets[place] AND number = p_calls[place]) THEN
-      INSERT INTO broker_limitslot (bucket, number, free_at)
-        SELECT p_buckets[place], n, 'epoch' FROM generate_series(1, p_calls[place]) AS n ON CONFLICT DO NOTHING;
+      INSERT INTO broker_limitslot (bucket, number, free_at, is_out)
+        SELECT p_buckets[place], n, 'epoch', FALSE FROM generate_series(1, p_calls[place]) AS n ON CONFLICT DO NOTHING;
     END IF;
     found := NULL;
     SELECT count(*) INTO busy FROM broker_limitslot
@@ -43,16 +44,21 @@ BEGIN
     END IF;
     IF found IS NULL THEN
       missing := p_buckets[place];
-      SELECT free_at INTO next_free FROM broker_limitslot
-        WHERE bucket = p_buckets[place] AND number <= p_calls[place] AND free_at > moment
-        ORDER BY free_at OFFSET greatest(busy - p_usable[place], 0) LIMIT 1;
+      -- A call that is out is answered soon, and its slot is free one window later: that is the best guess there is.
+      SELECT likely INTO next_free FROM (
+        SELECT CASE WHEN is_out
+          THEN least(free_at, moment + greatest(make_interval(secs => p_seconds[place]), interval '25 milliseconds'))
+          ELSE free_at END AS likely
+        FROM broker_limitslot WHERE bucket = p_buckets[place] AND number <= p_calls[place] AND free_at > moment
+      ) AS busy_slots ORDER BY likely OFFSET greatest(busy - p_usable[place], 0) LIMIT 1;
       wait_until := coalesce(next_free, moment + interval '5 milliseconds');
       EXIT;
     END IF;
     held := held || found;
   END LOOP;
   IF missing IS NULL THEN
-    UPDATE broker_limitslot SET free_at = moment + make_interval(secs => p_lease) WHERE id = ANY(held);
+    UPDATE broker_limitslot SET free_at = moment + make_interval(secs => p_lease), is_out = TRUE
+      WHERE id = ANY(held);
     DELETE FROM broker_limitwaiter WHERE id = p_waiter;
     RETURN jsonb_build_object('slots', to_jsonb(held));
   END IF;
@@ -67,7 +73,7 @@ END $$;
 
 GIVE_BACK = """
 CREATE FUNCTION broker_give_back(p_slots bigint[], p_seconds int[]) RETURNS void LANGUAGE sql AS $$
-  UPDATE broker_limitslot AS slot SET free_at = clock_timestamp() + make_interval(secs => given.seconds)
+  UPDATE broker_limitslot AS slot SET free_at = clock_timestamp() + make_interval(secs => given.seconds), is_out = FALSE
   FROM unnest(p_slots, p_seconds) AS given(id, seconds) WHERE slot.id = given.id;
 $$;
 """

@@ -1,0 +1,57 @@
+"""IBKR's maintenance windows for a connection: when work parks, when it resumes, and what pages say about it."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from backoffice.broker.models import MasterAccount
+from backoffice.core import clock
+from backoffice.core.clock import NEW_YORK
+from backoffice.ibkr import windows
+from backoffice.ibkr.windows import Closure, Service
+
+SERVICE_OF_LANE = {
+    "accounts": Service.REGISTRATION,
+    "reports": Service.REGISTRATION,
+    "funding": Service.BANKING,
+    "trading": Service.TRADING,
+}
+NAME_OF_SERVICE = {
+    Service.REGISTRATION: "Registration and reports",
+    Service.BANKING: "Funds and banking",
+    Service.TRADING: "Trading",
+}
+
+
+def parked_until(master: MasterAccount, lane: str, at: datetime | None = None) -> Closure | None:
+    """Return the window that keeps this lane's writes back now: it has begun, or it begins within its guard."""
+    service = SERVICE_OF_LANE.get(lane)
+    if service is None or not master.has_windows:
+        return None
+    return windows.closure(service, at or clock.now(), region=master.region)
+
+
+def closed_for_path(master: MasterAccount, path: str) -> Closure | None:
+    """Return the window a call to this path would fall into now, without the guard that only keeps new work back."""
+    service = windows.service_of(path) if master.has_windows else None
+    if service is None:
+        return None
+    return windows.closure(service, clock.now(), region=master.region, margin=timedelta(0))
+
+
+def upcoming(masters: Iterable[MasterAccount], *, days: int = 7) -> list[Closure]:
+    """Return the windows of the next days of all these connections, the soonest first."""
+    now = clock.now()
+    found = {
+        closure
+        for master in masters
+        if master.has_windows
+        for service in Service
+        for closure in windows.upcoming(service, now, days=days, region=master.region)
+    }
+    return sorted(found, key=lambda closure: (closure.begins, closure.service))
+
+
+def sentence(closure: Closure) -> str:
+    """Say what is closed and until when, in IBKR's own time."""
+    ends = closure.ends.astimezone(NEW_YORK)
+    return f"{closure.reason}, until {ends:%A %H:%M} New York time."
