@@ -5,14 +5,18 @@ import fcntl
 import ipaddress
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from .app import build
 
 
-def main() -> int:
+def main(around: Callable[[Starlette], ASGIApp] = lambda app: app) -> int:
+    """Serve until stopped. `around` wraps the application for whoever watches the sandbox from outside."""
     parser = argparse.ArgumentParser(
         prog="backoffice.sandbox", description="A stand-in for Interactive Brokers' Web API, on loopback only."
     )
@@ -32,7 +36,7 @@ def main() -> int:
         except BlockingIOError:
             sys.stderr.write(f"Another sandbox is using {arguments.state}; stop it or name another --state.\n")
             return 3
-        app = build(arguments.state, arguments.seed)
+        app = around(build(arguments.state, arguments.seed))
         # h11, so that a fault can find the connection behind an answer and tear it down
         uvicorn.run(
             app, host=arguments.host, port=arguments.port, http="h11", lifespan="off", log_level="warning",

@@ -1,22 +1,24 @@
 """`/_sandbox/`: how tests and set-up look behind the curtain and drive the world. Never logged, never struck by faults.
 
-    GET  health | world | ledger?kind=&key= | requests?path=&method= | faults | config | clients
-    POST reset {"seed"?} | clock {"offset_seconds"} | advance {"seconds"} | config {name: value} | faults {plan} | clients {...}
+    GET  health | world | ledger?kind=&key= | requests?path=&method= | faults | config | clients | limits | windows
+    POST reset {"seed"?, "at"?} | clock {"offset_seconds"} | advance {"seconds"} | config {name: value} | clients {...}
+    POST faults {plan} | faults/random {"seed", "rate", ...}    see faults.py
     POST accounts/{account} {"state"} or {"status"} or {"task": form number, "reject": reason | "complete": true}
     DELETE requests | faults
 Answers are objects: {"effects": [...]}, {"requests": [...]}, {"faults": [...]}; a mistake is 400 {"error": sentence}.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import faults, oauth, review, world
+from . import faults, oauth, review, windows, world
+from .exchange import microseconds
 from .jsonio import answer, loads
 from .kernel import Sandbox
 
@@ -51,15 +53,14 @@ def routes(sandbox: Sandbox) -> list[Route]:
         route("POST", "/advance", _advance),
         route("GET", "/config", lambda box, _request, _body: box.config.all()),
         route("POST", "/config", _configure),
-        route("GET", "/faults", lambda box, _request, _body: {"faults": faults.listed(box.store)}),
+        route("GET", "/faults", _faults),
         route("POST", "/faults", lambda box, _request, body: {"id": faults.plant(box.store, body)}),
-        route("DELETE", "/faults", lambda box, _request, _body: {"deleted": box.store.execute("DELETE FROM faults")}),
+        route("POST", "/faults/random", lambda box, _request, body: faults.plant_random(box.store, body)),
+        route("DELETE", "/faults", lambda box, _request, _body: {"deleted": faults.clear(box.store)}),
+        route("GET", "/limits", lambda box, _request, _body: box.limits.describe(microseconds())),
+        route("GET", "/windows", lambda box, _request, _body: windows.describe(box)),
         route("GET", "/requests", _requests),
-        route(
-            "DELETE",
-            "/requests",
-            lambda box, _request, _body: {"deleted": box.store.execute("DELETE FROM request_log")},
-        ),
+        route("DELETE", "/requests", lambda box, _request, _body: {"deleted": box.requests.clear()}),
         route("GET", "/ledger", _ledger),
         route("GET", "/clients", _clients),
         route("POST", "/clients", _register_client),
@@ -83,8 +84,17 @@ def _health(sandbox: Sandbox, _request: Request, _body: Any) -> dict[str, Any]:
 
 
 def _reset(sandbox: Sandbox, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    sandbox.reset(_whole(body, "seed") if "seed" in body else sandbox.seed)
+    at = body.get("at")
+    try:
+        instant = None if at is None else datetime.fromisoformat(str(at)).astimezone(UTC)
+    except ValueError as error:
+        raise Mistake("at must be an ISO 8601 instant") from error
+    sandbox.reset(_whole(body, "seed") if "seed" in body else sandbox.seed, instant)
     return {"seed": sandbox.seed}
+
+
+def _faults(sandbox: Sandbox, _request: Request, _body: Any) -> dict[str, Any]:
+    return {"faults": faults.listed(sandbox.store), "random": faults.listed_random(sandbox.store)}
 
 
 def _set_clock(sandbox: Sandbox, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
@@ -107,9 +117,7 @@ def _configure(sandbox: Sandbox, _request: Request, body: dict[str, Any]) -> dic
 
 def _requests(sandbox: Sandbox, request: Request, _body: Any) -> dict[str, Any]:
     path, method = request.query_params.get("path", ""), request.query_params.get("method", "").upper()
-    rows = sandbox.store.rows("SELECT * FROM request_log ORDER BY id")
-    wanted = [row for row in rows if re.search(path, row["path"]) and method in ("", row["method"])]
-    return {"requests": [dict(row) for row in wanted]}
+    return {"requests": sandbox.requests.found(path, method)}
 
 
 def _ledger(sandbox: Sandbox, request: Request, _body: Any) -> dict[str, Any]:

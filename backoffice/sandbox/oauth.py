@@ -1,9 +1,13 @@
-"""`POST /oauth2/api/v1/token`: access tokens for clients that prove themselves with a signed assertion (RFC 7523)."""
+"""`POST /oauth2/api/v1/token`: access tokens for clients that prove themselves with a signed assertion (RFC 7523).
 
+RS256 alone, with a registered key of 3072 or 4096 bits named by `kid`; an assertion buys one token when it carries a `jti`.
+"""
+
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -26,12 +30,16 @@ CREATE TABLE IF NOT EXISTS oauth_clients (client_id TEXT NOT NULL, kid TEXT NOT 
 master TEXT NOT NULL,
     username TEXT NOT NULL, scopes TEXT NOT NULL, PRIMARY KEY (client_id, kid));
 CREATE TABLE IF NOT EXISTS oauth_assertions (client_id TEXT NOT NULL, jti TEXT NOT NULL, expires_at TEXT NOT NULL,
-PRIMARY KEY (client_id, jti))
+PRIMARY KEY (client_id, jti));
+CREATE TABLE IF NOT EXISTS oauth_expired (digest TEXT PRIMARY KEY)
 """
 
 PATH = "/oauth2/api/v1/token"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 FIELDS = frozenset({"grant_type", "client_assertion_type", "client_assertion", "scope", "client_id"})
+
+KEY_SIZES = (3072, 4096)
+MOST_TOKENS = 1_000  # whose signature has been found good and need not be checked again
 
 SCOPES = frozenset(
     {
@@ -47,7 +55,7 @@ SCOPES = frozenset(
 
 
 class WeakKey(ValueError):
-    """The PEM is no RSA public key of at least 2048 bits."""
+    """The PEM is no RSA public key of 3072 or 4096 bits."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,8 @@ def register_client(
         key = serialization.load_pem_public_key(public_key_pem.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
         raise WeakKey("public_key_pem is not a PEM public key") from error
-    if not isinstance(key, RSAPublicKey) or key.key_size < 2048:
-        raise WeakKey("public_key_pem must hold an RSA key of at least 2048 bits")
+    if not isinstance(key, RSAPublicKey) or key.key_size not in KEY_SIZES:
+        raise WeakKey("public_key_pem must hold an RSA key of 3072 or 4096 bits")
     store.execute(
         "INSERT INTO oauth_clients VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (client_id, kid) DO UPDATE SET"
         " public_key_pem = excluded.public_key_pem, master = excluded.master, username = excluded.username,"
@@ -115,28 +123,55 @@ def signing_key(store: Store) -> str:
 
 
 @cache  # reading a private key checks its primes, which takes longer than all the rest of a request
-def _public(pem: str) -> str:
+def _public(pem: str) -> RSAPublicKey:
     key = serialization.load_pem_private_key(pem.encode(), None).public_key()
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    if not isinstance(key, RSAPublicKey):
+        raise TypeError("the sandbox signs with RSA")
+    return key
+
+
+@lru_cache(maxsize=MOST_TOKENS)
+def _issued(token: str, pem: str) -> dict[str, Any] | None:
+    """The claims of a token that this sandbox has signed, expired or not; None for anything else."""
+    try:
+        return dict(
+            jwt.decode(
+                token,
+                _public(pem),
+                algorithms=["RS256"],
+                options={"require": ["exp", "sub"], "verify_aud": False, "verify_exp": False, "verify_iat": False},
+            )
+        )
+    except jwt.InvalidTokenError:
+        return None
 
 
 def read_access_token(sandbox: Sandbox, token: str) -> tuple[Client, frozenset[str]] | None:
     """Client and granted scopes of a valid access token; None for anything else. Judged by the wall clock."""
-    try:
-        claims = jwt.decode(
-            token,
-            _public(signing_key(sandbox.store)),
-            algorithms=["RS256"],
-            options={"require": ["exp", "sub"], "verify_aud": False},
-        )
-    except jwt.InvalidTokenError:
+    claims = _issued(token, signing_key(sandbox.store))
+    if claims is None or int(claims["exp"]) <= sandbox.clock.wall().timestamp():
+        return None
+    if sandbox.store.row("SELECT 1 FROM oauth_expired WHERE digest = ?", _digest(token)):
         return None
     client = find_client(sandbox.store, str(claims["sub"]))
     return None if client is None else (client, frozenset(str(claims.get("scope", "")).split()))
 
 
+def expire(sandbox: Sandbox, token: str) -> None:
+    """Honour this access token no longer."""
+    sandbox.store.execute("INSERT OR IGNORE INTO oauth_expired VALUES (?)", _digest(token))
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 class Denied(Exception):
-    """Why no token is issued."""
+    """Why no token is issued; `code` is RFC 6749's word for it."""
+
+    def __init__(self, why: str, code: str = "invalid_client") -> None:
+        super().__init__(why)
+        self.code = code
 
 
 def _claims(sandbox: Sandbox, assertion: str, own_url: str) -> tuple[Client, dict[str, Any]]:
@@ -176,7 +211,10 @@ def _check_claims(sandbox: Sandbox, client: Client, claims: dict[str, Any], own_
         raise Denied("iat is missing or lies in the future")
     if expires - issued > longest:
         raise Denied(f"the assertion lives longer than {int(longest.total_seconds())} seconds")
-    if (jti := claims.get("jti")) is not None:
+    jti = claims.get("jti")
+    if jti is None and sandbox.config.get("jti_required", False):
+        raise Denied("jti is missing")
+    if jti is not None and sandbox.config.get("jti_once", True):
         sandbox.store.execute("DELETE FROM oauth_assertions WHERE expires_at < ?", stamp(now - leeway))
         if sandbox.store.row(
             "SELECT 1 FROM oauth_assertions WHERE client_id = ? AND jti = ?", client.client_id, str(jti)
@@ -189,20 +227,23 @@ def _check_claims(sandbox: Sandbox, client: Client, claims: dict[str, Any], own_
 
 def _grant(sandbox: Sandbox, request: Request, raw: bytes) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise Denied("the body must be application/x-www-form-urlencoded")
+        raise Denied("the body must be application/x-www-form-urlencoded", "invalid_request")
     pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
     form = dict(pairs)
     if len(form) != len(pairs) or form.keys() - FIELDS:
-        raise Denied(f"unknown or repeated form fields: {' '.join(sorted(form.keys() - FIELDS)) or 'repeated'}")
+        unknown = " ".join(sorted(form.keys() - FIELDS)) or "repeated"
+        raise Denied(f"unknown or repeated form fields: {unknown}", "invalid_request")
     if form.get("grant_type") != "client_credentials":
-        raise Denied("grant_type must be client_credentials")
+        raise Denied("grant_type must be client_credentials", "unsupported_grant_type")
     if form.get("client_assertion_type") != ASSERTION_TYPE:
         raise Denied("client_assertion_type must be the jwt-bearer URN")
     client, _ = _claims(sandbox, form.get("client_assertion", ""), str(request.url.replace(query="")))
     request.state.client_id = client.client_id
     wanted = frozenset(form.get("scope", "").split())
+    if sandbox.config.get("scope_policy", "refuse") == "narrow":
+        wanted &= client.scopes
     if not wanted or wanted - client.scopes:
-        raise Denied(f"scope not granted: {' '.join(sorted(wanted - client.scopes)) or 'none asked'}")
+        raise Denied(f"scope not granted: {' '.join(sorted(wanted - client.scopes)) or 'none asked'}", "invalid_scope")
     now = int(sandbox.clock.wall().timestamp())
     lifetime = int(sandbox.config.get("token_lifetime_seconds", 86399))
     scope = " ".join(sorted(wanted))
@@ -222,6 +263,9 @@ def routes(sandbox: Sandbox) -> list[Route]:
             return answer(_grant(sandbox, request, await request.body()))
         except Denied as denied:
             request.state.note = str(denied)
+            if sandbox.config.get("token_error_form", "problem") == "oauth":
+                status = 401 if denied.code == "invalid_client" else 400
+                return answer({"error": denied.code, "error_description": str(denied)}, status)
             return problem(400, str(denied))
         except Refusal as refusal:
             return refusal.response

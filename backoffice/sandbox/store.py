@@ -1,4 +1,7 @@
-"""One SQLite file behind one connection; a request is one transaction."""
+"""One SQLite file behind one connection; a request is one transaction.
+
+A transaction that changes nothing writes nothing, so a read never waits for the disk.
+"""
 
 import sqlite3
 from collections.abc import Iterator

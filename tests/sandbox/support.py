@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from backoffice.sandbox.app import build
+from tests.checked_sandbox import checked
 
 CLIENT, KID, MASTER = "ALDER-ROW-FA", "tests-1", "F1000001"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -23,7 +24,7 @@ ALL_SCOPES = (
 
 
 def make_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return rsa.generate_private_key(public_exponent=65537, key_size=3072)
 
 
 def public_pem(key: rsa.RSAPrivateKey) -> str:
@@ -35,7 +36,7 @@ class Server:
     """The application on a free port, in a thread of this process."""
 
     def __init__(self, state: Path) -> None:
-        self.app = build(state, 1)
+        self.app = checked(build(state, 1))
         config = uvicorn.Config(
             self.app,
             port=0,

@@ -145,7 +145,7 @@ class Process:
         command = [
             sys.executable,
             "-m",
-            "backoffice.sandbox",
+            "tests.checked_sandbox",
             "--port",
             str(self.port),
             "--state",

@@ -35,9 +35,9 @@ _FILTERS = {
 def routes(desk: Desk) -> list[BaseRoute]:
     need = Needs.ACCOUNTS
     return [
-        route(desk, "GET", "/iserver/account/orders", _live_orders, need, is_paced=True),
+        route(desk, "GET", "/iserver/account/orders", _live_orders, need),
         route(desk, "GET", "/iserver/account/order/status/{order_id}", _status, need),
-        route(desk, "GET", "/iserver/account/trades", _trades, need, is_paced=True),
+        route(desk, "GET", "/iserver/account/trades", _trades, need),
     ]
 
 

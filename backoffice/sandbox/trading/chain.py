@@ -20,7 +20,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
     return [
         route(desk, "GET", "/sso/validate", _validate),
         route(desk, "POST", "/iserver/auth/ssodh/init", _init),
-        route(desk, "GET|POST", "/iserver/auth/status", lambda call: sessions.status(call.session)),
+        route(desk, "GET|POST", "/iserver/auth/status", _status),
         route(desk, "GET|POST", "/tickle", _tickle),
         route(desk, "POST", "/logout", _logout),
         route(desk, "GET", "/iserver/accounts", _accounts, Needs.SESSION),
@@ -78,6 +78,11 @@ def _init(call: Call) -> dict[str, Any]:
     return sessions.status(session, is_competing=not is_ours)
 
 
+def _status(call: Call) -> dict[str, Any]:
+    wanted = sessions.is_wanted_elsewhere(call.desk.sandbox, call.session.username)
+    return sessions.status(call.session, is_competing=wanted)
+
+
 def _tickle(call: Call) -> dict[str, Any]:
     digest = hashlib.blake2b(call.session.token.encode(), digest_size=16).hexdigest()
     return {
@@ -86,7 +91,7 @@ def _tickle(call: Call) -> dict[str, Any]:
         "collission": False,
         "userId": sessions.user_id(call.session.username),
         "hmds": {"error": "no bridge"},
-        "iserver": {"authStatus": sessions.status(call.session)},
+        "iserver": {"authStatus": _status(call)},
     }
 
 

@@ -1,8 +1,7 @@
-"""What every trading route shares: who calls, what must have been done before, how fast, and how a refusal looks."""
+"""What every trading route shares: who calls, what must have been done before, and how a refusal looks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -10,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from backoffice.sandbox import sso
+from backoffice.sandbox import limits, sso
 from backoffice.sandbox.accounts import AccountRow
 from backoffice.sandbox.jsonio import answer, loads
 from backoffice.sandbox.kernel import Sandbox
@@ -19,7 +18,6 @@ from . import sessions
 from .sessions import Session
 
 ROOT = "/v1/api"
-PACE_SECONDS = 5
 
 
 class Refusal(Exception):
@@ -46,11 +44,9 @@ class Needs(IntEnum):
 
 @dataclass
 class Desk:
-    """The sandbox as the trading side sees it. Pacing is kept in memory, by the wall clock; all else is in the store."""
+    """The sandbox as the trading side sees it."""
 
     sandbox: Sandbox
-    served_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    penalty_until: dict[str, datetime] = field(default_factory=dict)
 
     def knob(self, key: str, default: Any) -> Any:
         return self.sandbox.config.get(key, default)
@@ -104,9 +100,7 @@ class Call:
 Handle = Callable[[Call], Any]
 
 
-def route(
-    desk: Desk, methods: str, path: str, handle: Handle, needs: Needs = Needs.BEARER, *, is_paced: bool = False
-) -> Route:
+def route(desk: Desk, methods: str, path: str, handle: Handle, needs: Needs = Needs.BEARER) -> Route:
     """Serve `path` below /v1/api. `handle` returns a JSON value or a Response and may raise Refusal."""
 
     async def serve(request: Request) -> Response:
@@ -115,7 +109,8 @@ def route(
         if isinstance(bearer, Response):
             return bearer
         try:
-            _keep_pace(desk, bearer.ip, bearer.username, path if is_paced else "")
+            if (sentence := limits.too_large(path, dict(request.query_params))) is not None:
+                raise bad_request(sentence)
             token = request.headers["authorization"].split(None, 1)[1]
             session = sessions.of(desk.sandbox, token, bearer.username, bearer.master)
             _require(session, needs)
@@ -138,18 +133,3 @@ def _require(session: Session, needs: Needs) -> None:
         raise bad_request("no bridge")
     if needs is Needs.ACCOUNTS and not session.has_accounts:
         raise bad_request("Please query /accounts first")
-
-
-def _keep_pace(desk: Desk, ip: str, username: str, path: str) -> None:
-    """One call in five seconds for the paced routes; who breaks it may be shut out for a while, whatever he asks next."""
-    now = desk.sandbox.clock.wall()
-    too_many = Refusal(429, {"error": "Too Many Requests", "statusCode": 429})
-    if desk.penalty_until.get(ip, now) > now:
-        raise too_many
-    if not path or not desk.knob("enforce_pacing", True):
-        return
-    served = desk.served_at.get((username, path))
-    if served is not None and now - served < timedelta(seconds=PACE_SECONDS):
-        desk.penalty_until[ip] = now + timedelta(seconds=int(desk.knob("penalty_seconds", 0)))
-        raise too_many
-    desk.served_at[username, path] = now

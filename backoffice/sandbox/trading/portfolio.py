@@ -39,8 +39,8 @@ _NO_MONEY = (
 def routes(desk: Desk) -> list[BaseRoute]:
     read = Needs.PORTFOLIO
     return [
-        route(desk, "GET", "/portfolio/accounts", _accounts, is_paced=True),
-        route(desk, "GET", "/portfolio/subaccounts", _subaccounts, is_paced=True),
+        route(desk, "GET", "/portfolio/accounts", _accounts),
+        route(desk, "GET", "/portfolio/subaccounts", _subaccounts),
         route(desk, "GET", "/portfolio/subaccounts2", _subaccounts_paged),
         route(desk, "GET", "/portfolio/{account}/meta", _meta, read),
         route(desk, "GET", "/portfolio/{account}/positions/{page}", _positions, read),
@@ -66,7 +66,9 @@ def _accounts(call: Call) -> list[dict[str, Any]]:
     master = call.desk.sandbox.accounts.master(call.master)
     if master is None:
         return []
-    return [_attributes(master.account, master.title, "", master.base_currency, None, "O", is_master=True)]
+    dates = [row.date_opened for row in _known(call) if row.date_opened is not None]
+    opened = sessions.milliseconds(min(dates)) if dates else 0  # no later than the oldest of its clients' accounts
+    return [_attributes(master.account, master.title, "", master.base_currency, opened, "O", is_master=True)]
 
 
 def _subaccounts(call: Call) -> list[dict[str, Any]]:

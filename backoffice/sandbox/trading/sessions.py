@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from backoffice.sandbox import windows
 from backoffice.sandbox.clock import moment, stamp
 from backoffice.sandbox.kernel import Sandbox
 
+KEPT_EVERY = timedelta(seconds=30)
 _PRIMED = ("has_accounts", "has_orders", "has_trades")
 
 
@@ -38,16 +40,20 @@ class Session:
 def of(sandbox: Sandbox, token: str, username: str, master: str) -> Session:
     """Return the session of this bearer as it stands now; asking counts as activity."""
     expire_idle(sandbox, username)
-    now = stamp(sandbox.clock.now())
-    sandbox.store.execute(
-        "INSERT OR IGNORE INTO trading_sessions (token, username, master, session_id, state, ready_at, last_seen, selected)"
-        " VALUES (?, ?, ?, '', 'none', '', ?, '')",
-        token,
-        username,
-        master,
-        now,
-    )
-    sandbox.store.execute("UPDATE trading_sessions SET last_seen = ? WHERE token = ?", now, token)
+    now = sandbox.clock.now()
+    kept = sandbox.store.value("SELECT last_seen FROM trading_sessions WHERE token = ?", token)
+    if kept is None:
+        sandbox.store.execute(
+            "INSERT INTO trading_sessions (token, username, master, session_id, state, ready_at, last_seen, selected)"
+            " VALUES (?, ?, ?, '', 'none', '', ?, '')",
+            token,
+            username,
+            master,
+            stamp(now),
+        )
+    elif now - moment(kept) > KEPT_EVERY:
+        sandbox.store.execute("UPDATE trading_sessions SET last_seen = ? WHERE token = ?", stamp(now), token)
+    sandbox.last_seen[token] = now  # in memory, so that a read that changes nothing writes nothing
     return _read(sandbox, token)
 
 
@@ -76,8 +82,12 @@ def expire_idle(sandbox: Sandbox, username: str) -> None:
     rows = sandbox.store.rows(
         "SELECT token, last_seen FROM trading_sessions WHERE username = ? AND state = 'held'", username
     )
+    reset = (
+        windows.last_reset(sandbox, sandbox.clock.now()) if sandbox.config.get("enforce_maintenance", True) else None
+    )
     for row in rows:
-        if sandbox.clock.now() - moment(row["last_seen"]) > idle:
+        seen = max(moment(row["last_seen"]), sandbox.last_seen.get(row["token"], moment(row["last_seen"])))
+        if sandbox.clock.now() - seen > idle or (reset is not None and seen < reset):
             _end(sandbox, row["token"], "lost")
 
 
@@ -122,6 +132,15 @@ def steal(sandbox: Sandbox, username: str) -> None:
     sandbox.store.execute("INSERT OR IGNORE INTO trading_elsewhere VALUES (?)", username)
 
 
+def compete(sandbox: Sandbox, username: str) -> None:
+    """Let the same username ask for the session elsewhere without taking it: the status says so."""
+    sandbox.store.execute("INSERT OR IGNORE INTO trading_elsewhere VALUES (?)", username)
+
+
+def is_wanted_elsewhere(sandbox: Sandbox, username: str) -> bool:
+    return sandbox.store.row("SELECT 1 FROM trading_elsewhere WHERE username = ?", username) is not None
+
+
 def reset(sandbox: Sandbox, username: str) -> None:
     """End the brokerage session as IBKR's nightly reset does; the bearer stays good."""
     _end_all(sandbox, username, "lost")
@@ -161,7 +180,7 @@ def status(session: Session, *, is_competing: bool = False) -> dict[str, Any]:
     return {
         "authenticated": True,
         "established": session.is_established,
-        "competing": False,
+        "competing": is_competing,
         "connected": True,
         "message": "",
         "MAC": mac,

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backoffice.sandbox.app import build
+from tests.checked_sandbox import checked
 from tests.sandbox.trading.trader import AAPL, HSBA, KO, MASTER, NVDA, SPY, Trader, inline, ticket
 
 ACCOUNT = "U1000012"
@@ -362,7 +363,7 @@ def test_commission_may_come_late(trader: Trader) -> None:
 def test_working_orders_survive_a_restart_of_the_sandbox(trader: Trader, tmp_path: Path) -> None:
     order_id = trader.accept(ACCOUNT, ticket(ACCOUNT, KO, "BUY", 50))
     trader.sandbox.store.close()
-    trader.app = build(tmp_path, seed=7)
+    trader.app = checked(build(tmp_path, seed=7))
     trader.sandbox = trader.app.state.sandbox
     trader.wait(20)
 

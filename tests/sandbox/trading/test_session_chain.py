@@ -156,7 +156,7 @@ def test_after_logout_every_call_is_401(trader: Trader, way: str) -> None:
 
 
 def test_paced_routes_answer_once_in_five_seconds(trader: Trader) -> None:
-    trader.knob(enforce_pacing=True)
+    trader.knob(enforce_pacing=True, penalty_seconds=0)
 
     assert trader.get("/iserver/account/orders").status == 200
     assert trader.get("/iserver/account/orders").status == 429

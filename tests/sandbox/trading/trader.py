@@ -70,6 +70,8 @@ class Trader:
             "client": ("127.0.0.1", 50000),
             "server": ("localhost", 80),
         }
+        if body is not None:
+            headers.append((b"content-type", b"application/json"))
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body, default=str).encode()
         return asyncio.run(_exchange(self.app, scope, raw))
 
