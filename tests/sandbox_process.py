@@ -1,4 +1,7 @@
-"""The sandbox as its own process, for tests: started once per test process on a free port, wiped before each test."""
+"""The sandbox as its own process, for tests: started once per test process on a free port, wiped before each test.
+
+It is the real one, with IBKR's OpenAPI file looking over its shoulder (tests/checked_sandbox.py).
+"""
 
 import socket
 import subprocess
@@ -6,12 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.specification_inspector import REPORT, Findings
 
 ROOT = Path(__file__).resolve().parent.parent
 SCOPES = (
@@ -30,18 +35,22 @@ def free_port() -> int:
 class SandboxProcess:
     """The running sandbox and its control address."""
 
+    running: ClassVar[list["SandboxProcess"]] = []
+
     def __init__(self, state: Path) -> None:
+        self._is_unheard = False
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = (state / "sandbox.log").open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "backoffice.sandbox", "--port", str(self.port), "--state", str(state / "sandbox")],
+            [sys.executable, "-m", "tests.checked_sandbox", "--port", str(self.port), "--state", str(state / "sandbox")],
             cwd=ROOT, stdout=self._log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         deadline = time.monotonic() + 30
         while True:
             try:
                 requests.get(f"{self.url}/_sandbox/health", timeout=1).raise_for_status()
+                self.running.append(self)
                 return
             except requests.RequestException:
                 if time.monotonic() > deadline or self._process.poll() is not None:
@@ -49,11 +58,20 @@ class SandboxProcess:
                 time.sleep(0.05)
 
     def stop(self) -> None:
+        self.running.remove(self)
         self._process.terminate()
         self._process.wait(10)
         self._log.close()
 
+    def findings(self) -> Findings:
+        """What the check against IBKR's file found since the last call; nothing where no test has touched the sandbox."""
+        if not self._is_unheard:
+            return Findings()
+        self._is_unheard = False
+        return Findings.from_data(requests.get(f"{self.url}{REPORT}", timeout=60).json())
+
     def control(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+        self._is_unheard = True
         answer = requests.request(method, f"{self.url}/_sandbox/{path}", json=body, params=params, timeout=30)
         answer.raise_for_status()
         return answer.json() if answer.content else None
