@@ -54,6 +54,7 @@ app.conf.beat_schedule = {
         "trading.sweep_questions": 5,
         "reporting.sync_available": 3600,
         "reporting.sweep_fetches": 15,
+        "broker.sweep_minutes": 3600,
     }.items()
 } | {
     # One sign of life for each lane: only that lane's own worker can give it.

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from backoffice.broker import client as broker
 from backoffice.core import clock
+from backoffice.core.doorbell import ring
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import IbkrClient, IbkrError, SessionNotReady
 from backoffice.ibkr.limits import Priority
@@ -18,7 +19,6 @@ from backoffice.ibkr.types.funding import DepositNotice, Duplicate, Instruction,
 from backoffice.ibkr.types.portfolio import Ledger
 from backoffice.journal import inquiries, sending
 from backoffice.journal import services as journal
-from backoffice.journal.doorbell import ring
 from backoffice.journal.models import Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, Look, Refused
 from clients.models import Account

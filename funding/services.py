@@ -14,10 +14,10 @@ from django.db import IntegrityError, transaction
 
 from backoffice.audit import services as audit
 from backoffice.core import clock
+from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.money import Money, minor_unit
 from backoffice.journal import services as journal
-from backoffice.journal.doorbell import ring_on_commit
 from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may

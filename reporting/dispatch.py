@@ -5,8 +5,8 @@ Paths: GET /gw/api/v1/statements/available, POST /gw/api/v1/statements.
 
 from backoffice.broker import client as broker
 from backoffice.core import clock
+from backoffice.core.doorbell import ring
 from backoffice.ibkr import IbkrError, Rejected
-from backoffice.journal.doorbell import ring
 from clients.models import Account
 from reporting import services
 from reporting.models import FetchItem, ItemState, Offer

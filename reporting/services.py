@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.crypto import seal, unseal
+from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import InvalidInput, NotPermitted
-from backoffice.journal.doorbell import ring_on_commit
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients.models import Account

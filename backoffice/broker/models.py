@@ -1,4 +1,6 @@
-"""MasterAccount, AccessToken, BrokerageSession, Gate, FamilyHealth, FamilyMinute, LimitSlot, LimitWaiter, Penalty."""
+"""MasterAccount, AccessToken, BrokerageSession, Gate, FamilyHealth, FamilyMinute, LimitSlot, LimitWaiter, Penalty,
+ConnectionTest.
+"""
 
 import uuid
 from typing import Any, ClassVar
@@ -68,9 +70,13 @@ class MasterAccount(models.Model):
         return self.account
 
     @property
+    def is_sandbox(self) -> bool:
+        return self.environment == Environment.SANDBOX
+
+    @property
     def has_windows(self) -> bool:
         """Whether IBKR's maintenance windows apply: always at IBKR, at a sandbox only if it was told to keep them."""
-        return self.keeps_windows or self.environment != Environment.SANDBOX
+        return self.keeps_windows or not self.is_sandbox
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -231,3 +237,27 @@ class Penalty(models.Model):
     noted_at = models.DateTimeField()
     path = models.CharField(max_length=200)
     hits = models.PositiveIntegerField(default=1)
+
+
+class ConnectionTest(models.Model):
+    """One try of a connection that a person asked for; a worker runs it, the page shows its steps as they were found."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    master = models.ForeignKey(MasterAccount, on_delete=models.CASCADE, related_name="tests")
+    with_next_key = models.BooleanField(default=False)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    steps = models.JSONField(
+        default=list
+    )  # [{"name", "ok", "explanation": {"cause", "fix", "detail"} | null, "milliseconds"}]
+    has_passed = models.BooleanField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["master", "-asked_at"], name="newest_test_of_master")]

@@ -1,14 +1,15 @@
 """Gates and connections: opening, closing, adding."""
 
-from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
 from backoffice.audit import services as audit
-from backoffice.broker.models import BrokerageSession, Gate, MasterAccount
+from backoffice.broker.models import BrokerageSession, ConnectionTest, Gate, MasterAccount
 from backoffice.core import clock
+from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import InvalidInput, NotPermitted
+from backoffice.ibkr import keys
 from backoffice.ibkr.environments import environment_of, require_safe
 from backoffice.people.models import User
 from backoffice.people.policy import may
@@ -51,7 +52,7 @@ def add_connection(*, by: User | None = None, **columns: Any) -> MasterAccount:
     """Add or change the connection of one master account in one environment.
 
     Raises InvalidInput for an address that is not https (loopback excepted), an address of another environment, or a
-    key file that is missing or readable by others.
+    key that is missing, readable by others, or not one IBKR takes.
     """
     base_url, environment = str(columns["base_url"]), str(columns["environment"])
     try:
@@ -63,17 +64,70 @@ def add_connection(*, by: User | None = None, **columns: Any) -> MasterAccount:
         raise InvalidInput(
             "base_url", f"{base_url} is {actual}, not {environment}.", "Give the address of that environment."
         )
-    key = Path(str(columns["private_key_path"]))
-    if not key.is_file():
-        raise InvalidInput(
-            "private_key_path", f"There is no key file at {key}.", "Name the PEM file of the private key."
-        )
-    if key.stat().st_mode & 0o077:
-        raise InvalidInput("private_key_path", "The key file is readable by others.", f"Run: chmod 600 {key}")
+    _require_key("private_key_path", str(columns["private_key_path"]))
     account = columns.pop("account")
+    before = MasterAccount.objects.filter(account=account, environment=environment).first()
+    if before is None or before.key_id != columns["key_id"]:
+        columns.setdefault("key_since", clock.today(clock.NEW_YORK))
     master, _ = MasterAccount.objects.update_or_create(
         account=account, environment=columns.pop("environment"), defaults=columns
     )
     BrokerageSession.objects.get_or_create(master=master)
     audit.record("broker.add_connection", by=by, on=master, summary=f"Connection {account} ({environment})")
     return master
+
+
+@transaction.atomic
+def name_next_key(master: MasterAccount, *, key_id: str, source: str, by: User | None = None) -> MasterAccount:
+    """Name the key that will follow the present one; nothing is signed with it until `use_next_key`. Raises InvalidInput."""
+    if key_id == master.key_id:
+        raise InvalidInput("next_key_id", "This is the key in use.", "Give the id of the new key, as IBKR knows it.")
+    _require_key("next_private_key_path", source)
+    MasterAccount.objects.filter(pk=master.pk).update(next_key_id=key_id, next_private_key_path=source)
+    master.refresh_from_db()
+    audit.record("broker.name_next_key", by=by, on=master, summary=f"Next key of {master.account}: {key_id}")
+    return master
+
+
+@transaction.atomic
+def use_next_key(master: MasterAccount, *, by: User | None = None) -> MasterAccount:
+    """Sign with the next key from now on; the old one is forgotten here, and IBKR is told to withdraw it. Raises InvalidInput."""
+    master = MasterAccount.objects.select_for_update().get(pk=master.pk)
+    if not master.next_key_id:
+        raise InvalidInput(
+            "next_key_id", "No next key is named.", "Make one with manage.py make_key and name it first."
+        )
+    _require_key("next_private_key_path", master.next_private_key_path)
+    old = master.key_id
+    MasterAccount.objects.filter(pk=master.pk).update(
+        key_id=master.next_key_id,
+        private_key_path=master.next_private_key_path,
+        key_since=clock.today(clock.NEW_YORK),
+        next_key_id="",
+        next_private_key_path="",
+    )
+    master.refresh_from_db()
+    audit.record(
+        "broker.use_next_key", by=by, on=master, summary=f"{master.account} signs with {master.key_id}, not {old}"
+    )
+    return master
+
+
+def _require_key(field: str, source: str) -> None:
+    try:
+        keys.read_private_key(source)
+    except keys.KeyProblem as problem:
+        raise InvalidInput(field, problem.reason, problem.fix) from problem
+
+
+@transaction.atomic
+def ask_for_test(master: MasterAccount, *, by: User, with_next_key: bool = False) -> ConnectionTest:
+    """Have a worker try the connection. Raises NotPermitted, InvalidInput (no next key is named)."""
+    if not may(by, "broker.test_connection"):
+        raise NotPermitted("Your role may not test connections.")
+    if with_next_key and not master.next_key_id:
+        raise InvalidInput("with_next_key", "No next key is named.", "Name it with manage.py rotate_key.")
+    test = ConnectionTest.objects.create(master=master, with_next_key=with_next_key, asked_by=by, asked_at=clock.now())
+    audit.record("broker.test_connection", by=by, on=master, summary=f"Test of {master.account} asked for")
+    ring_on_commit("broker.answer_test", test.pk)
+    return test

@@ -1,6 +1,7 @@
 """The client: one object per connection, its families as attributes."""
 
 from collections.abc import Callable, Iterable
+from typing import Self
 
 from backoffice.ibkr.account_management import Accounts
 from backoffice.ibkr.allocation import Allocation
@@ -43,8 +44,10 @@ class IbkrClient:
     ) -> None:
         require_safe(base_url)
         self.environment = environment or environment_of(base_url)
+        self.credentials = credentials
         waits = timeouts or Timeouts()
         mover = transport or Transport(connect_timeout=waits.connect)
+        self._parts = (tokens, mover, waits)
         self.oauth = OAuth(self.environment, credentials, mover, read_timeout=waits.read)
         wanted = tuple(scopes)
         requestor = Requestor(
@@ -66,3 +69,16 @@ class IbkrClient:
         self.market = MarketData(requestor)
         self.allocation = Allocation(requestor)
         self.orders = Orders(requestor)
+
+    def with_session(self, session_bearer: Callable[[], str]) -> Self:
+        """Return the same client for another trading session; tokens, limits and connections stay shared."""
+        tokens, mover, waits = self._parts
+        return type(self)(
+            base_url=self.environment.base_url,
+            credentials=self.credentials,
+            environment=self.environment,
+            tokens=tokens,
+            session_bearer=session_bearer,
+            transport=mover,
+            timeouts=waits,
+        )

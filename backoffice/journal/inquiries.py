@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from backoffice.core import clock
+from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.fields import DecimalEncoder
-from backoffice.journal.doorbell import ring_on_commit
 from backoffice.journal.models import Inquiry, InquiryState
 from backoffice.people.models import User
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from backoffice.audit import services as audit
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
+from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, NotPermitted
 from backoffice.core.fields import DecimalEncoder
-from backoffice.journal.doorbell import ring_on_commit
 from backoffice.journal.models import LIFECYCLE, Approval, Phase, Release, State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.db import transaction
 
 from backoffice.core import clock
+from backoffice.core.doorbell import ring
 from backoffice.core.errors import Conflict
-from backoffice.journal.doorbell import ring
 from backoffice.journal.models import LIFECYCLE, Heartbeat, Inquiry, InquiryState, Phase, State, Submission
 from backoffice.journal.sending import mark_unknown
 

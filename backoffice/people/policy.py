@@ -37,6 +37,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "journal.approve": {Role.PRINCIPAL},
         "journal.release": {Role.PRINCIPAL, Role.OPERATIONS},
         "broker.view_connections": {Role.PRINCIPAL, Role.ADMINISTRATOR},
+        "broker.test_connection": {Role.PRINCIPAL, Role.ADMINISTRATOR},
         "broker.close_gate": {Role.PRINCIPAL, Role.ADMINISTRATOR, Role.OPERATIONS},
         "broker.open_gate": {Role.PRINCIPAL},
     }.items()

@@ -10,10 +10,10 @@ from django.db import transaction
 
 from backoffice.core import clock
 from backoffice.core.crypto import blind_index
+from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.ibkr.types.accounts import HybridIndividualApplication
 from backoffice.journal import services as journal
-from backoffice.journal.doorbell import ring_on_commit
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import rules, translate

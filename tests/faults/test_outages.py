@@ -19,10 +19,9 @@ from django.urls import reverse
 from backoffice.broker import client as broker_client
 from backoffice.broker import services as broker
 from backoffice.broker.models import MasterAccount
-from backoffice.core import clock
+from backoffice.core import clock, doorbell
 from backoffice.core.errors import InvalidInput
 from backoffice.ibkr import Credentials, IbkrClient
-from backoffice.journal import doorbell
 from backoffice.journal import services as journal
 from backoffice.journal.models import State, Submission
 from clients.models import Account

@@ -112,6 +112,14 @@ class Accounts:
                 return tuple(found)
         raise Unavailable("IBKR's list of accounts does not end.")
 
+    def first_status(self, start: date, end: date) -> AccountStatus | None:
+        """GET /accounts/status: the first account of the period, or None; enough to see whose master the token is."""
+        query = {"startDate": start.isoformat(), "endDate": end.isoformat(), "limit": "1", "offset": "0"}
+        reply = self._requestor.gateway_get("accounts", "status", query=query)
+        body = object_read(reply)
+        page = read_answer(AccountStatusPage, {**body, "accounts": body.get("accounts") or []}, reply)
+        return page.accounts[0] if page.accounts else None
+
     def tasks(self, account_id: str, kind: Literal["registration", "pending"] = "registration") -> Tasks:
         """GET /accounts/{id}/tasks: what IBKR wants. "pending" shows only what blocks approval, and nothing once open."""
         reply = self._requestor.gateway_get("accounts", paths.account_id(account_id), "tasks", query={"type": kind})

@@ -7,8 +7,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
@@ -16,11 +14,10 @@ from django.db import transaction
 from backoffice.broker import services as broker
 from backoffice.broker.models import MasterAccount
 from backoffice.home import registry
+from backoffice.ibkr import keys
 from backoffice.ibkr.environments import sandbox
 from backoffice.ibkr.scopes import SCOPES
 from backoffice.people import demonstration as people
-
-KEY_BITS = 3072  # the least IBKR accepts
 
 
 class Command(BaseCommand):
@@ -35,6 +32,8 @@ class Command(BaseCommand):
         if MasterAccount.objects.exclude(environment="sandbox").exists():
             raise CommandError("This database has real connections; the demonstration needs one of its own.")
         url = sandbox(options["sandbox_url"]).base_url
+        # Shown on any day of the week: the rehearsal of IBKR's maintenance is switched on by whoever wants to see it.
+        _call(f"{url}/_sandbox/config", {"enforce_maintenance": False})
         world = _call(f"{url}/_sandbox/world")
         users = people.load()
         for master in world["masters"]:
@@ -50,10 +49,7 @@ class Command(BaseCommand):
         key_id = known.key_id if known else f"demo-{secrets.token_hex(4)}"
         if not path.exists():
             _make_key(path)
-        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        public = private.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        public = keys.public_pem(keys.parsed(path.read_bytes()))
         _call(
             f"{url}/_sandbox/clients",
             {
@@ -79,11 +75,8 @@ class Command(BaseCommand):
 
 def _make_key(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     path.touch(mode=0o600)
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    path.write_bytes(keys.make_key_pair().private_pem)
 
 
 def _call(url: str, body: Any = None) -> Any:
