@@ -370,7 +370,7 @@ def poll_change(case_pk: str) -> None:
         return
     client = broker.client_for(case.account.master, lane="accounts", priority=Priority.POLLING)
     try:
-        status = client.accounts.request_status(case.request_id, "update") if case.request_id else None
+        status = client.requests.status(case.request_id, "update") if case.request_id else None
         word, words = (status.status, status.message or " ".join(status.errors)) if status else ("", "")
         match word.upper():
             case "REJECTED" | "ERROR":

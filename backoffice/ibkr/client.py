@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Self
 
-from backoffice.ibkr.account_management import Accounts
+from backoffice.ibkr.account_management import Accounts, Requests
 from backoffice.ibkr.allocation import Allocation
+from backoffice.ibkr.analytics import Analytics
 from backoffice.ibkr.contracts import Contracts
 from backoffice.ibkr.echo import Echo
 from backoffice.ibkr.environments import Credentials, Environment, Timeouts, environment_of, require_safe
@@ -62,9 +63,11 @@ class IbkrClient:
         self.sso = Sso(requestor)
         self.session = Session(requestor)
         self.accounts = Accounts(requestor)
+        self.requests = Requests(requestor)
         self.funding = Funding(requestor)
         self.reports = Reports(requestor)
         self.portfolio = Portfolio(requestor)
+        self.analytics = Analytics(requestor)
         self.contracts = Contracts(requestor)
         self.market = MarketData(requestor)
         self.allocation = Allocation(requestor)

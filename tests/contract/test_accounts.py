@@ -90,7 +90,7 @@ def test_an_application_that_is_only_queued_is_followed_to_its_account(connected
 
     assert not accepted.is_processed
     assert accepted.account_id is None
-    request = connected.client.accounts.request_status(str(accepted.request_id), "response")
+    request = connected.client.requests.status(str(accepted.request_id), "response")
     assert request is not None
     assert request.status == "Success"
     found = connected.client.accounts.by_external_id("contract-1001")
@@ -106,7 +106,7 @@ def test_a_queued_application_that_is_refused_says_why_later(connected: Connecte
 
     accepted = connected.client.accounts.create(wrong)
 
-    request = connected.client.accounts.request_status(str(accepted.request_id), "response")
+    request = connected.client.requests.status(str(accepted.request_id), "response")
     assert request is not None
     assert request.status == "Error"
     assert request.errors
@@ -246,7 +246,7 @@ def test_a_new_alias_is_seen_in_the_details(connected: Connected) -> None:
 
     assert accepted.request_id is not None
     assert connected.client.accounts.details("U1000011").alias == "Family account"
-    request = connected.client.accounts.request_status(accepted.request_id)
+    request = connected.client.requests.status(accepted.request_id)
     assert request is not None
     assert request.status
 
@@ -280,7 +280,7 @@ def test_a_new_address_is_seen_once_it_has_been_processed(connected: Connected) 
     after = connected.client.accounts.details("U1000012").persons[0]
     assert after.residence is not None
     assert (after.residence.street1, after.residence.city) == ("New Street 5", "Newtown")
-    request = connected.client.accounts.request_status(accepted.request_id)
+    request = connected.client.requests.status(accepted.request_id)
     assert request is not None
 
 

@@ -538,10 +538,10 @@ def test_a_queued_change_is_followed_by_its_request(bench: Bench) -> None:
     assert accepted.request_id == "77"
     assert not accepted.is_processed
 
-    followed = bench.client.accounts.request_status("77")
+    followed = bench.client.requests.status("77")
     assert followed is not None
     assert (followed.status, followed.account_id) == ("ACCEPTED", "U1000011")
-    assert bench.client.accounts.request_status("78") is None
+    assert bench.client.requests.status("78") is None
     assert bench.server.received[1].target == "/gw/api/v1/requests/77/status?type=update"
 
 
@@ -611,7 +611,9 @@ def test_too_many_files_for_one_request_are_refused_before_sending(bench: Bench)
     big = document(b"x" * (10 * 1024 * 1024))
 
     with pytest.raises(Unsendable, match="fewer or smaller"):
-        bench.client.accounts.submit_documents(DocumentSubmission(account_id="U1000021", documents=(big, big)))
+        bench.client.accounts.submit_documents(
+            DocumentSubmission(account_id="U1000021", documents=(big, big.model_copy(update={"form_number": 8002})))
+        )
 
     assert bench.server.connections == 0
 

@@ -1,8 +1,10 @@
-"""Account management: applications, status and tasks (`accounts`), documents, and changes to accounts.
+"""Account management: applications, status, tasks, documents and changes (`accounts`), requests, forms, enumerations.
 
-`Accounts` is the family the client exposes; documents and changes are PATCH operations it delegates to.
+`Accounts`, `Requests`, `Forms`, `Enumerations` and `Validations` are the families the client exposes. The answers to
+applications are read in `applications`, those to changes in `changes`; `verdicts` finds their Success or Error.
 """
 
 from backoffice.ibkr.account_management.accounts import Accounts
+from backoffice.ibkr.account_management.requests import Requests
 
-__all__ = ["Accounts"]
+__all__ = ["Accounts", "Requests"]

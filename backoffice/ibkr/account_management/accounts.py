@@ -1,16 +1,15 @@
-"""`/gw/api/v1/accounts`: applications, status, tasks, details; and `/gw/api/v1/requests`."""
+"""`/gw/api/v1/accounts`: applications, status, tasks, details, identity links, login messages, documents and changes."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, Literal
 
 from backoffice.ibkr import paths
-from backoffice.ibkr.account_management.changes import send_change
-from backoffice.ibkr.account_management.documents import send_documents
-from backoffice.ibkr.account_management.verdicts import Verdict, error_sentences, verdict_of
-from backoffice.ibkr.answers import gateway_write, object_read, problem_in, readable_or_none, rejected
-from backoffice.ibkr.errors import OutcomeUnknown, Unavailable
+from backoffice.ibkr.account_management.applications import accepted_application, application_record
+from backoffice.ibkr.account_management.changes import send_agreements, send_change
+from backoffice.ibkr.account_management.pages import LARGEST_PAGE, all_rows, period, whole
+from backoffice.ibkr.answers import list_of, object_read, value_read
+from backoffice.ibkr.errors import Unavailable
 from backoffice.ibkr.reading import read_answer
 from backoffice.ibkr.requestor import Requestor
 from backoffice.ibkr.transport import Effect, Reply
@@ -18,21 +17,15 @@ from backoffice.ibkr.types.accounts import (
     AccountDetails,
     AccountStatus,
     AccountStatusPage,
+    Application,
     ApplicationAccepted,
     ApplicationRecord,
-    AssignedAccount,
-    HybridIndividualApplication,
-    RequestStatus,
+    KycLink,
+    LoginMessages,
     Tasks,
 )
-from backoffice.ibkr.types.changes import Change
-from backoffice.ibkr.types.documents import ChangeAccepted, DocumentSubmission
-
-LARGEST_PAGE = 1000
-_MOST_PAGES = 50
-_UNKNOWN_KEY = re.compile(
-    r"not (?:been )?found|no (?:such|record|application|data|processed)|does not exist|unknown", re.IGNORECASE
-)
+from backoffice.ibkr.types.documents import ChangeAccepted, DocumentSubmission, ProcessDocuments
+from backoffice.ibkr.types.operation import Operation
 
 
 class Accounts:
@@ -41,7 +34,7 @@ class Accounts:
     def __init__(self, requestor: Requestor) -> None:
         self._requestor = requestor
 
-    def create(self, application: HybridIndividualApplication) -> ApplicationAccepted:
+    def create(self, application: Application) -> ApplicationAccepted:
         """POST /accounts: ask IBKR to open the account. A write, sent once.
 
         Trap: HTTP 200 is not success; `application.status` is. "Error" raises Rejected with all of IBKR's sentences
@@ -54,150 +47,182 @@ class Accounts:
             effect=Effect.WRITE,
             read_timeout=self._requestor.timeouts.registration,
         )
-        body = gateway_write(reply)
-        verdict = verdict_of(body)
-        if verdict is None:
-            return _queued_application(body, reply)
-        if not verdict.is_success:
-            if verdict.problem.shows_presence:
-                raise OutcomeUnknown(
-                    f"IBKR already knows this application: {verdict.problem.text}", exchange=reply.exchange
-                )
-            raise rejected(verdict.problem, reply)
-        return _accepted_application(body, verdict, reply)
+        return accepted_application(reply)
 
     def by_external_id(self, external_id: str) -> ApplicationRecord | None:
         """GET /accounts?externalId=: what IBKR holds under our key; the look after a lost answer.
 
         None means not known, or not yet known. Silence is not absence: the journal decides what it proves.
         """
-        reply = self._requestor.gateway_get("accounts", query={"externalId": paths.external_id(external_id)})
-        body = readable_or_none(reply)
-        problem = problem_in(body)
-        if reply.status == 404 or (
-            problem is not None and reply.status in (200, 400) and _UNKNOWN_KEY.search(problem.text)
-        ):
-            return None
-        if reply.status == 200 and isinstance(body, dict) and not body:
-            return None
-        if reply.status == 200 and isinstance(body, dict) and verdict_of({"fileData": body.get("data")}) is not None:
-            return _record(body, reply)  # a processed application that failed is an answer, not an error of the call
-        return _record(object_read(reply), reply)
+        query = {"externalId": paths.external_id(external_id)}
+        return application_record(self._requestor.gateway_get("accounts", query=query))
+
+    def by_account_id(self, account_id: str) -> ApplicationRecord | None:
+        """GET /accounts?accountId=: what IBKR holds of the application that made this account.
+
+        Trap: only for accounts opened through the API; for any other None, which says nothing about the account.
+        """
+        query = {"accountId": paths.account_id(account_id)}
+        return application_record(self._requestor.gateway_get("accounts", query=query))
 
     def status(self, account_id: str) -> AccountStatus:
-        """GET /accounts/{id}/status: letter, words and dates of one account."""
+        """GET /accounts/{accountId}/status: letter, words and dates of one account.
+
+        Trap: `state` is filled while an account is pending and when it is open; other letters have no words.
+        """
         reply = self._requestor.gateway_get("accounts", paths.account_id(account_id), "status")
         return read_answer(AccountStatus, object_read(reply), reply)
 
-    def statuses(self, start: date, end: date, *, status: str | None = None) -> tuple[AccountStatus, ...]:
-        """GET /accounts/status: every account created from `start` to `end`, all pages.
+    def status_page(
+        self, start: date, end: date, *, status: str | None = None, offset: int = 0, limit: int = LARGEST_PAGE
+    ) -> AccountStatusPage:
+        """GET /accounts/status: one page of the accounts created from `start` to `end`; `limit` is 1 to 1000.
 
-        Trap: the dates are those of creation, and more than 10,000 rows time out at IBKR.
+        Traps: the dates are those of creation, and IBKR's specification nests the query, which its server does not take.
         """
-        found: list[AccountStatus] = []
-        for _ in range(_MOST_PAGES):
-            query = {
-                "startDate": start.isoformat(),
-                "endDate": end.isoformat(),
-                "limit": str(LARGEST_PAGE),
-                "offset": str(len(found)),
-            }
-            if status is not None:
-                query["status"] = status
-            reply = self._requestor.gateway_get("accounts", "status", query=query)
-            body = object_read(reply)
-            page = read_answer(AccountStatusPage, {**body, "accounts": body.get("accounts") or []}, reply)
-            found.extend(page.accounts)
-            if not page.accounts or len(found) >= page.total:
-                return tuple(found)
-        raise Unavailable("IBKR's list of accounts does not end.")
+        query = period(start, end, offset=offset, limit=limit, status=status)
+        reply = self._requestor.gateway_get("accounts", "status", query=query)
+        body = object_read(reply)
+        return read_answer(AccountStatusPage, {**body, "accounts": list_of(body.get("accounts"))}, reply)
 
     def first_status(self, start: date, end: date) -> AccountStatus | None:
         """GET /accounts/status: the first account of the period, or None; enough to see whose master the token is."""
-        query = {"startDate": start.isoformat(), "endDate": end.isoformat(), "limit": "1", "offset": "0"}
-        reply = self._requestor.gateway_get("accounts", "status", query=query)
-        body = object_read(reply)
-        page = read_answer(AccountStatusPage, {**body, "accounts": body.get("accounts") or []}, reply)
+        page = self.status_page(start, end, limit=1)
         return page.accounts[0] if page.accounts else None
 
+    def all_statuses(self, start: date, end: date, *, status: str | None = None) -> Iterator[AccountStatus]:
+        """GET /accounts/status, page after page: every account created from `start` to `end`, each once.
+
+        Pages are fetched as they are needed, 1000 accounts each: 10,000 accounts are ten calls. An account that moves to
+        another page meanwhile is not given twice. Trap: beyond 10,000 rows IBKR may time out; ask for shorter periods.
+        """
+
+        def page(offset: int) -> tuple[tuple[AccountStatus, ...], int | None]:
+            found = self.status_page(start, end, status=status, offset=offset)
+            return found.accounts, whole(found.total)
+
+        return all_rows(page, key=lambda row: row.account_id)
+
+    def statuses(self, start: date, end: date, *, status: str | None = None) -> tuple[AccountStatus, ...]:
+        """GET /accounts/status, all pages at once; see `all_statuses`."""
+        return tuple(self.all_statuses(start, end, status=status))
+
     def tasks(self, account_id: str, kind: Literal["registration", "pending"] = "registration") -> Tasks:
-        """GET /accounts/{id}/tasks: what IBKR wants. "pending" shows only what blocks approval, and nothing once open."""
+        """GET /accounts/{accountId}/tasks: what IBKR wants.
+
+        Trap: "pending" shows only what blocks approval, and nothing of an open account; "registration" shows all tasks
+        there ever were.
+        """
         reply = self._requestor.gateway_get("accounts", paths.account_id(account_id), "tasks", query={"type": kind})
         body = object_read(reply)
-        listed = body.get("registrationTasks" if kind == "registration" else "pendingTasks") or []
-        return read_answer(Tasks, {**body, "kind": kind, "tasks": listed}, reply)
+        listed = list_of(body.get("registrationTasks" if kind == "registration" else "pendingTasks"))
+        return read_answer(Tasks, {**body, "kind": kind, "tasks": listed}, reply, raw=body)
 
     def details(self, account_id: str) -> AccountDetails:
-        """GET /accounts/{id}/details: title, alias, persons and addresses, before and after a change."""
+        """GET /accounts/{accountId}/details: all IBKR reports about the account, its people, finances and permissions.
+
+        Trap: it equals the end-of-day file, so a change of today may not show before tomorrow.
+        """
         reply = self._requestor.gateway_get("accounts", paths.account_id(account_id), "details")
         body = object_read(reply)
         account = body.get("account")
         if not isinstance(account, dict):
             raise Unavailable("IBKR's answer has no account in it.", status=reply.status, exchange=reply.exchange)
-        return read_answer(AccountDetails, {**account, "persons": body.get("associatedPersons") or []}, reply)
+        return read_answer(AccountDetails, {**account, **_beside(body)}, reply, raw=body)
 
-    def change(self, change: Change) -> ChangeAccepted:
-        """PATCH /accounts with one operation. A write, sent once; see `changes.send_change`."""
-        return send_change(self._requestor, change)
+    def kyc(self, account_id: str) -> KycLink:
+        """GET /accounts/{accountId}/kyc: a page on which the client proves identity and address to IBKR.
+
+        Traps: each link opens for 24 hours only, so ask when the client clicks; it is personal, so never store it.
+        """
+        reply = self._requestor.gateway_get("accounts", paths.account_id(account_id), "kyc")
+        link = read_answer(KycLink, object_read(reply), reply)
+        if not link.url.startswith("https://"):
+            raise Unavailable("IBKR gave no page to open.", status=reply.status, exchange=reply.exchange)
+        return link
+
+    def login_messages(self, account_id: str, *, kind: str | None = None) -> LoginMessages:
+        """GET /accounts/{accountId}/login-messages: what greets the account's users at their next login.
+
+        Trap: agreements are completed by documents and W8INFO by a tax form; all others only in the portal.
+        """
+        query = {} if kind is None else {"type": kind}
+        reply = self._requestor.gateway_get("accounts", paths.account_id(account_id), "login-messages", query=query)
+        return _messages(object_read(reply), reply)
+
+    def login_message_page(
+        self,
+        start: date,
+        end: date,
+        *,
+        status: str | None = None,
+        kind: str | None = None,
+        offset: int = 0,
+        limit: int = LARGEST_PAGE,
+    ) -> tuple[LoginMessages, ...]:
+        """GET /accounts/login-messages: one page of the messages recorded from `start` to `end`; `limit` is 1 to 1000.
+
+        Traps: IBKR's specification shows one account's messages as the whole answer, so one object, a list and a list
+        inside `accounts` are all read; and there is no total, so the last page is the one that brings nothing new.
+        """
+        query = period(start, end, offset=offset, limit=limit, status=status)
+        if kind is not None:
+            query["type"] = kind
+        reply = self._requestor.gateway_get("accounts", "login-messages", query=query)
+        body = value_read(reply)
+        rows = body if isinstance(body, list) else [body]
+        if isinstance(body, dict) and isinstance(body.get("accounts"), list):
+            rows = list_of(body["accounts"])
+        return tuple(_messages(row, reply) for row in rows if row != {})
+
+    def change(self, operation: Operation, *, listed: bool | None = None) -> ChangeAccepted:
+        """PATCH /accounts: one operation of `types.changes`. A write, sent once.
+
+        Returns when IBKR took it; HTTP 202 means it is only queued: follow `request_id`. Raises Unsendable, and sends
+        nothing, for what IBKR would refuse today. `listed` overrides whether the operation goes as an array of one.
+        Traps: HTTP 200 may carry `status` "Error", which raises Rejected with IBKR's sentences. There is no key, so
+        after OutcomeUnknown the witness is the account's details before and after.
+        """
+        return send_change(self._requestor, operation, listed=listed)
 
     def submit_documents(self, submission: DocumentSubmission) -> ChangeAccepted:
-        """PATCH /accounts with documentSubmission. A write, sent once; see `documents.send_documents`."""
-        return send_documents(self._requestor, submission)
+        """PATCH /accounts with documentSubmission: hand in documents for tasks. A write, sent once.
 
-    def request_status(self, request_id: str, kind: Literal["update", "response"] = "update") -> RequestStatus | None:
-        """GET /requests/{id}/status: what became of a request answered with 202. None while IBKR does not know it."""
-        reply = self._requestor.gateway_get("requests", paths.request_id(request_id), "status", query={"type": kind})
-        if reply.status == 404:
-            return None
-        body = object_read(reply)
-        verdict = verdict_of(body) if "fileData" in body else None
-        if verdict is None:
-            return read_answer(RequestStatus, body, reply)
-        word = "Success" if verdict.is_success else "Error"
-        return read_answer(RequestStatus, {**body, "status": word, "errors": verdict.errors}, reply)
+        IBKR reviews them within about a day and the account's tasks say what became of them. Trap: signing and base64
+        make a request 16/9 as large as its files; above 20 MB (about 11 MB of files) it raises Unsendable.
+        """
+        return send_change(self._requestor, submission)
 
+    def process_documents(self, documents: ProcessDocuments) -> ChangeAccepted:
+        """POST /accounts/documents: the agreements signed today, once, before the day's applications. A write, sent once.
 
-def _queued_application(body: Mapping[str, Any], reply: Reply) -> ApplicationAccepted:
-    if body.get("requestId") is None or "fileData" in body:
-        raise OutcomeUnknown(
-            "IBKR's answer says neither Success nor Error.", status=reply.status, exchange=reply.exchange
-        )
-    return _or_unknown(ApplicationAccepted, {**body, "is_processed": False}, reply)
+        Trap: afterwards an application attaches only its tax form; the file must be IBKR's own, byte for byte.
+        """
+        return send_agreements(self._requestor, documents)
 
 
-def _accepted_application(body: Mapping[str, Any], verdict: Verdict, reply: Reply) -> ApplicationAccepted:
-    node = {name: value for name, value in verdict.node.items() if value is not None}
-    accepted = _or_unknown(ApplicationAccepted, {**body, **node, "is_processed": True}, reply)
-    if accepted.account_id is None:
-        raise OutcomeUnknown("IBKR accepted the application but gave no account number.", exchange=reply.exchange)
-    return accepted
+def _messages(body: object, reply: Reply) -> LoginMessages:
+    if isinstance(body, dict):
+        listed = [row for row in list_of(body.get("loginMessages")) if isinstance(row, dict)]
+        return read_answer(LoginMessages, {**body, "loginMessages": listed}, reply, raw=body)
+    return read_answer(LoginMessages, body, reply)
 
 
-def _or_unknown(model: type[ApplicationAccepted], data: Mapping[str, Any], reply: Reply) -> ApplicationAccepted:
-    try:
-        return model.read(data)
-    except ValueError as problem:
-        raise OutcomeUnknown(str(problem), status=reply.status, exchange=reply.exchange) from problem
-
-
-def _record(body: Mapping[str, Any], reply: Reply) -> ApplicationRecord:
-    verdict = verdict_of({"fileData": body.get("data", body)})
-    node = {} if verdict is None else {name: value for name, value in verdict.node.items() if value is not None}
-    accounts = node.get("accounts")
-    first = accounts[0] if isinstance(accounts, list) and accounts else None
-    account_id = AssignedAccount.read(first).account_id if isinstance(first, dict) else body.get("accountId")
-    return read_answer(
-        ApplicationRecord,
-        {
-            **body,
-            "is_success": None if verdict is None else verdict.is_success,
-            "errors": () if verdict is None else verdict.errors or error_sentences(body),
-            "account_id": account_id,
-            "external_id": node.get("externalId"),
-            "users": node.get("users") or [],
-            "entities": node.get("entities") or [],
-            "pending_tasks": node.get("pendingTasks") or [],
-            "request_file": body.get("requestFileName") or body.get("name"),
-        },
-        reply,
-    )
+def _beside(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what details tell beside the account itself, by our names."""
+    heirs = [*list_of(body.get("individualIRABeneficiaries")), *list_of(body.get("entityIRABeneficiaries"))]
+    financial = body.get("financialInformation")
+    if isinstance(financial, list):
+        financial = financial[0] if financial else None
+    return {
+        "persons": list_of(body.get("associatedPersons")),
+        "entities": list_of(body.get("associatedEntities")),
+        "financial": financial if isinstance(financial, dict) and financial else None,
+        "sources_of_wealth": body.get("sourcesOfWealth"),
+        "trade_bundles": body.get("tradeBundles"),
+        "market_data": body.get("marketData"),
+        "withholding_statement": body.get("withHoldingStatement"),
+        "beneficiaries": heirs,
+        "decedents": body.get("decedents"),
+        "restrictions": [row for row in list_of(body.get("restrictions")) if isinstance(row, dict)],
+    }

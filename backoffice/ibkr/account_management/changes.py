@@ -1,35 +1,46 @@
-"""PATCH `/gw/api/v1/accounts`: one operation per request."""
+"""PATCH `/gw/api/v1/accounts`, one operation per request; and POST `/accounts/documents`, answered in the same form."""
 
-from collections.abc import Mapping
 from typing import Any
 
+from backoffice.core import clock
 from backoffice.ibkr.account_management.verdicts import verdict_of
 from backoffice.ibkr.answers import gateway_write, rejected
-from backoffice.ibkr.errors import OutcomeUnknown
+from backoffice.ibkr.errors import OutcomeUnknown, Unsendable
 from backoffice.ibkr.requestor import Requestor
-from backoffice.ibkr.transport import Effect
-from backoffice.ibkr.types.changes import Change
-from backoffice.ibkr.types.documents import ChangeAccepted
+from backoffice.ibkr.transport import Effect, Reply
+from backoffice.ibkr.types.documents import ChangeAccepted, ProcessDocuments
+from backoffice.ibkr.types.operation import Operation
 
 
-def send_change(requestor: Requestor, change: Change) -> ChangeAccepted:
-    """Send one change. Returns when IBKR took it; HTTP 202 means it is only queued.
+def send_change(requestor: Requestor, operation: Operation, *, listed: bool | None = None) -> ChangeAccepted:
+    """Send one operation. Returns when IBKR took it; HTTP 202 means it is only queued.
 
-    Trap: HTTP 200 may carry `status` "Error": that raises Rejected with IBKR's sentences. There is no key, so after
-    OutcomeUnknown the witness is the account's details before and after.
+    Raises Unsendable, before anything is sent, for what IBKR would refuse today.
     """
-    return send_operation(requestor, change.operation, change.wire_members())
+    _refuse_locally(operation)
+    claims = {"accountManagementRequests": {operation.operation: operation.wire_value(listed=listed)}}
+    return _accepted(_write(requestor, "PATCH", ("accounts",), claims))
 
 
-def send_operation(requestor: Requestor, operation: str, members: Mapping[str, Any]) -> ChangeAccepted:
-    """Send `members` as IBKR's `operation` and read the verdict in the answer."""
-    reply = requestor.gateway_signed(
-        "accounts",
-        claims={"accountManagementRequests": {operation: members}},
-        effect=Effect.WRITE,
-        method="PATCH",
-        read_timeout=requestor.timeouts.registration,
+def send_agreements(requestor: Requestor, documents: ProcessDocuments) -> ChangeAccepted:
+    """Send the day's agreements to POST /accounts/documents."""
+    _refuse_locally(documents)
+    claims = {documents.operation: documents.wire_members()}
+    return _accepted(_write(requestor, "POST", ("accounts", "documents"), claims))
+
+
+def _refuse_locally(operation: Operation) -> None:
+    if objections := tuple(operation.objections(clock.today(clock.NEW_YORK))):
+        raise Unsendable(" ".join(objections), reasons=objections)
+
+
+def _write(requestor: Requestor, method: str, path: tuple[str, ...], claims: dict[str, Any]) -> Reply:
+    return requestor.gateway_signed(
+        *path, claims=claims, effect=Effect.WRITE, method=method, read_timeout=requestor.timeouts.registration
     )
+
+
+def _accepted(reply: Reply) -> ChangeAccepted:
     body = gateway_write(reply)
     verdict = verdict_of(body)
     if verdict is not None and not verdict.is_success:
@@ -46,8 +57,10 @@ def send_operation(requestor: Requestor, operation: str, members: Mapping[str, A
                 "is_processed": verdict is not None,
                 "status": node.get("status"),
                 "message": node.get("message"),
+                "documents": node.get("documents") or [],
                 "pending_tasks": node.get("pendingTasks") or [],
-            }
+            },
+            raw=body,
         )
     except ValueError as problem:
         raise OutcomeUnknown(str(problem), status=reply.status, exchange=reply.exchange) from problem

@@ -1,20 +1,54 @@
 """Documents sent to IBKR for a task, and the file inside them."""
 
 from base64 import b64encode
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from hashlib import sha1
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
-from backoffice.ibkr.parsing import OptionalId, Text, stamp
-from backoffice.ibkr.types.accounts import Task
+from backoffice.ibkr.parsing import Instant, OptionalId, Text, stamp
+from backoffice.ibkr.types.accounts import ProcessedDocument, Task
 from backoffice.ibkr.types.base import Answer, Request
-from backoffice.ibkr.types.people import AccountId, ExternalId
+from backoffice.ibkr.types.operation import Change, Operation
+from backoffice.ibkr.types.people import ExternalId, InputLanguage
+from backoffice.ibkr.types.tax import W8BEN_FORM, W9_FORM
 
 MIME_TYPES = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 LARGEST_FILE = 10 * 1024 * 1024
 LONGEST_FILE_NAME = 20  # a longer one fails inside IBKR with ORA-02291
+IDENTITY_PROOFS = frozenset(
+    {
+        *("Driver License", "Passport", "Alien ID Card", "National ID Card", "Hong Kong and Macao Entry Permit"),
+        *("Bank Statement", "Evidence of Ownership of Property", "Credit Card Statement", "Utility Bill"),  # Canada
+        *("Brokerage Statement", "T4 Statement", "CRA Assessment"),  # Canada
+    }
+)
+ADDRESS_PROOFS = frozenset(
+    {
+        *("Driver License", "Bank Statement", "Brokerage Statement", "Homeowner Insurance Policy Bill"),
+        *("Homeowner Insurance Policy Document", "Renter Insurance Policy bill", "Renter Insurance Policy Document"),
+        *("Security System Bill", "Government Issued Letters", "Utility Bill", "Current Lease"),
+        *("Evidence of Ownership of Property", "Other Document"),
+    }
+)
+DOCUMENT_TYPES = frozenset(
+    {
+        *("Check", "Company Ownership", "Divorce Settlement", "Employer Confirmation", "Entitlement to Payments"),
+        *("Letter", "Ownership", "Pay Slip", "Proof of Sale", "Proof of Winnings", "Severance", "Tax Return", "Will"),
+        *("Bank Statement", "Brokerage Statement", "Current Lease", "Financial Statement", "Company Charter"),
+        *("Certificate of Incorporation/Formation", "Certificate of Registratios", "Certificate of Good Standing"),
+        *("Government-issued Business License", "Corporate Charter", "Articles of Incorporation", "Passport"),
+        *("Bank Passbook/Statement", "Certified Proof of Identity", "Certified Proof of Address", "Income Tax Return"),
+        *("Additional Proof of Identity Document", "Proof of Principal Place of Business and Registration"),
+        *("Utility Bill", "Evidence of Ownership of Property", "Authorization to Open Account - Evidence"),
+        *("Authorization to Open Account - Certification", "Italian Health Card (Tessera Sanitaria)"),
+        *("CRS card of Lombardy", "Italian Electronic ID Card - CIE", "Court- or Govt-issued document"),
+        *("Copy of Passport, National Id or Driver's License", "National ID"),
+    }
+)
+TAX_FORMS = frozenset({W8BEN_FORM, W9_FORM})
 
 
 def _aware(moment: datetime) -> datetime:
@@ -23,6 +57,18 @@ def _aware(moment: datetime) -> datetime:
     return moment
 
 
+def _one_of(words: frozenset[str]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"must be one of IBKR's own words, letter by letter: {', '.join(sorted(words))}")
+        return value
+
+    return check
+
+
+IdentityProof = Annotated[str, AfterValidator(_one_of(IDENTITY_PROOFS))]
+AddressProof = Annotated[str, AfterValidator(_one_of(ADDRESS_PROOFS))]
+DocumentType = Annotated[str, AfterValidator(_one_of(DOCUMENT_TYPES))]
 AwareInstant = Annotated[datetime, AfterValidator(_aware)]
 
 
@@ -68,9 +114,9 @@ class Document(Request):
     signed_by: Annotated[tuple[str, ...], Field(min_length=1)]
     exec_timestamp: AwareInstant
     exec_login_timestamp: AwareInstant
-    proof_of_identity_type: str | None = None
-    proof_of_address_type: str | None = None
-    document_type: str | None = None
+    proof_of_identity_type: IdentityProof | None = None
+    proof_of_address_type: AddressProof | None = None
+    document_type: DocumentType | None = None
     valid_address: bool | None = None
     expiration_date: date | None = None
     external_individual_id: ExternalId | None = None
@@ -92,29 +138,62 @@ class Document(Request):
         return own
 
 
-class DocumentSubmission(Request):
+def _one_file_each(documents: tuple[Document, ...]) -> tuple[Document, ...]:
+    taken = [(each.form_number, each.external_individual_id) for each in documents]
+    if len(taken) != len(set(taken)):
+        raise ValueError("IBKR takes one file for each form number of a person: merge the pages first")
+    return documents
+
+
+Documents = Annotated[tuple[Document, ...], AfterValidator(_one_file_each)]
+SomeDocuments = Annotated[Documents, Field(min_length=1)]
+
+
+def expired(documents: tuple[Document, ...], today: date) -> Iterator[str]:
+    """Yield a sentence for each document that has expired by `today`."""
+    for each in documents:
+        if each.expiration_date is not None and each.expiration_date <= today:
+            yield f"The document for form {each.form_number} has expired."
+
+
+class DocumentSubmission(Change):
     """Documents for one account, sent by PATCH /accounts; reviewed within about a day."""
 
-    account_id: AccountId
-    documents: Annotated[tuple[Document, ...], Field(min_length=1)]
-    input_language: str = "en"
+    operation: ClassVar[str] = "documentSubmission"
+    documents: SomeDocuments
+    input_language: InputLanguage = "en"
     translation: bool = False
 
-    def wire_members(self) -> dict[str, Any]:
-        """Return the submission as IBKR spells it."""
-        return {
-            "documents": [document.wire_members() for document in self.documents],
-            "accountId": self.account_id,
-            "inputLanguage": self.input_language,
-            "translation": self.translation,
-        }
+    def objections(self, today: date) -> Iterator[str]:
+        """Yield what IBKR would refuse on `today`."""
+        yield from expired(self.documents, today)
+
+
+class ProcessDocuments(Operation):
+    """The agreements signed today, stored once before the day's applications, which then need only their tax form.
+
+    Trap: tax forms are not taken here; each goes with its application.
+    """
+
+    operation: ClassVar[str] = "processDocuments"
+    documents: SomeDocuments
+    input_language: InputLanguage = "en"
+    translation: bool = False
+
+    @model_validator(mode="after")
+    def _no_tax_forms(self) -> Self:
+        if any(each.form_number in TAX_FORMS for each in self.documents):
+            raise ValueError("a tax form goes with its application, not with the day's agreements")
+        return self
 
 
 class ChangeAccepted(Answer):
     """IBKR took a change or documents. With HTTP 202 it is only queued (`is_processed` is False): follow `request_id`."""
 
     request_id: OptionalId = Field(default=None, alias="requestId")
+    submitted_at: Instant = Field(default=None, validation_alias=AliasChoices("dateSubmitted", "executedAt"))
     is_processed: bool = False
     status: Text = ""
     message: Text = ""
+    documents: tuple[ProcessedDocument, ...] = ()
     pending_tasks: tuple[Task, ...] = ()

@@ -23,8 +23,16 @@ Email = Annotated[str, AfterValidator(_email)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]  # ISO 3166 alpha-3
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+BaseCurrency = Literal[
+    "USD", "EUR", "GBP", "CAD", "JPY", "HKD", "AUD", "CHF", "MXN", "SEK", "NZD", "HUF", "CZK", "CNH", "DKK", "RUB", "ILS",
+    "NOK", "SGD", "PLN", "ZAR", "AED", "KRW", "SAR", "TRY", "RON", "BGN",
+]  # fmt: skip
 AccountId = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,4}[0-9]{1,12}[A-Z]?$")]
+EntityId = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]  # IBKR's number of a person or firm
+Username = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{3,63}$")]
+Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z]{3,6}$")]
 NamePart = Annotated[str, StringConstraints(min_length=1, max_length=50)]
+InputLanguage = Literal["en", "zh-Hans", "ja", "ru", "fr", "pt", "es", "it", "ar-AE", "de", "he-IL", "hu"]
 
 
 class PersonName(Request):
@@ -77,6 +85,8 @@ class Identification(Request):
     """An identity document; `issuing_country` goes with any number, an expiry date with passports and licences."""
 
     citizenship: Country | None = None
+    citizenship2: Country | None = Field(default=None, alias="citizenship2")
+    citizenship3: Country | None = Field(default=None, alias="citizenship3")
     issuing_country: Country | None = None
     issuing_state: str | None = None
     passport: str | None = None
@@ -87,8 +97,30 @@ class Identification(Request):
     ssn: str | None = None
     sin: str | None = None
     pan_number: str | None = None
+    hk_travel_permit: str | None = None
+    medicare_card: str | None = None
+    card_color: Literal["BLUE", "GREEN", "YELLOW"] | None = None
+    medicare_reference: str | None = None
+    rta: str | None = None
+    legal_residence_country: Country | None = None
+    legal_residence_state: str | None = None
+    educational_qualification: str | None = None
+    fathers_name: str | None = None
+    green_card: bool | None = None
+    proof_of_age_card: str | None = None
     expire: bool | None = None
     expiration_date: date | None = None
+
+    @property
+    def has_number(self) -> bool:
+        """Whether the number of at least one document is given."""
+        return any(getattr(self, name) for name in _NUMBERS)
+
+
+_NUMBERS = (
+    "passport", "national_card", "drivers_license", "alien_card", "tax_id", "ssn", "sin", "pan_number", "hk_travel_permit",
+    "medicare_card", "proof_of_age_card",
+)  # fmt: skip
 
 
 class EmploymentDetails(Request):
@@ -100,6 +132,7 @@ class EmploymentDetails(Request):
     description: Annotated[str, Field(max_length=200)] | None = None
     employer_address: Address | None = None
     employer_phone: Annotated[str, Field(max_length=18)] | None = None
+    empl_country_res_country_details: Annotated[str, Field(max_length=200)] | None = None  # works in another country
 
 
 EmploymentType = Literal["EMPLOYED", "SELFEMPLOYED", "RETIRED", "STUDENT", "UNEMPLOYED", "ATHOMETRADER", "HOMEMAKER"]

@@ -1,14 +1,16 @@
-"""Applications and what IBKR says about accounts: status, tasks, details, requests."""
+"""Applications, and what IBKR gives back for them."""
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, StringConstraints, computed_field, model_validator
+from pydantic import AliasChoices, Field, computed_field, model_validator
 
-from backoffice.ibkr.parsing import Flag, Id, Instant, Number, OptionalId, Text
+from backoffice.ibkr.parsing import Flag, Instant, Number, OptionalId, Text
+from backoffice.ibkr.types.accounts.tasks import Task
 from backoffice.ibkr.types.base import Answer, Request
+from backoffice.ibkr.types.finances import InvestmentObjective
 from backoffice.ibkr.types.people import (
+    AccountId,
     Address,
     Country,
     Currency,
@@ -17,12 +19,12 @@ from backoffice.ibkr.types.people import (
     EmploymentType,
     ExternalId,
     Identification,
+    InputLanguage,
     PersonName,
     Phone,
+    Prefix,
     TaxResidency,
 )
-
-Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z]{3,6}$")]
 
 
 class TradingPermission(Request):
@@ -76,13 +78,30 @@ class NewAccount(Request):
     trading_permissions: tuple[TradingPermission, ...] = (TradingPermission(exchange_group="US-Sec"),)
     advisor_wrap_fees: AdvisorWrapFees | None = None
     fees_template_name: str | None = None
-    investment_objectives: tuple[
-        Literal["Preservation", "Income", "Growth", "Trading", "Speculation", "Hedging"], ...
-    ] = ()
+    investment_objectives: tuple[InvestmentObjective, ...] = ()
     capabilities: tuple[str, ...] = ()
     alias: Annotated[str, Field(max_length=80)] | None = None
     drip: bool | None = None
     stock_yield_program: bool | None = None
+    option_level: Annotated[int, Field(ge=0, le=4)] | None = None
+    account_type: Literal["Investment", "Trading", "SMSF"] | None = None  # IB-AU only
+    ira: bool | None = None
+    ira_type: (
+        Literal[
+            "RI", "RO", "RT", "SP", "ED", "TH", "RH", "SH", "RRSP", "SRRSP", "TFSA", "SIMPLE", "ISA", "JISA"
+        ]
+        | None
+    ) = None  # fmt: skip
+    employee_plan: AccountId | None = None  # of SEP and SIMPLE accounts: enumeration employee-plans
+    property_profile: str | None = None
+
+    @model_validator(mode="after")
+    def _retirement_type(self) -> Self:
+        if bool(self.ira) != (self.ira_type is not None):
+            raise ValueError("a retirement account has its type, and only such an account has one")
+        if self.ira_type in ("SP", "SIMPLE") and self.employee_plan is None:
+            raise ValueError("a SEP or SIMPLE account names the employer's plan")
+        return self
 
     @model_validator(mode="after")
     def _one_fee_scheme(self) -> Self:
@@ -107,7 +126,11 @@ class NewUser(Request):
     user_privileges: tuple[UserPrivilege, ...] = ()
 
 
-class HybridIndividualApplication(Request):
+class Application(Request):
+    """One application: `wire_members` is the whole of what POST /accounts takes, `{"application": {...}}`."""
+
+
+class HybridIndividualApplication(Application):
     """An application for one person who finishes it in IBKR's portal.
 
     `name`, `email` and `residence_address.country` are enough; whatever else is given prefills the portal.
@@ -137,9 +160,7 @@ class HybridIndividualApplication(Request):
     employment_details: EmploymentDetails | None = None
     md_status_non_pro: bool = True
     preferred_primary_language: Literal["en", "de", "es", "jp", "zh_CN", "fr", "zh_TW", "he"] | None = None
-    input_language: (
-        Literal["en", "zh-Hans", "ja", "ru", "fr", "pt", "es", "it", "ar-AE", "de", "he-IL", "hu"] | None
-    ) = None
+    input_language: InputLanguage | None = None
 
     @property
     def holder_id(self) -> str:
@@ -193,69 +214,6 @@ class HybridIndividualApplication(Request):
         return {"application": application}
 
 
-class Task(Answer):
-    """One thing IBKR still wants, or wanted, with both spellings of its flags brought together.
-
-    `action` is one of "to sign", "to send", "to complete" (portal only), "to check" (IBKR is looking).
-    """
-
-    form_number: OptionalId = Field(default=None, alias="formNumber")
-    form_name: Text = Field(default="", alias="formName")
-    task_number: OptionalId = Field(default=None, alias="taskNumber")
-    action: Text = ""
-    state: Text = ""
-    external_id: OptionalId = Field(default=None, alias="externalId")
-    entity_id: OptionalId = Field(default=None, alias="entityId")
-    url: Text = Field(default="", repr=False)
-    warning: Text = ""
-    date_completed: Instant = Field(default=None, alias="dateCompleted")
-    start_date: Instant = Field(default=None, alias="startDate")
-    expires: Instant = Field(default=None, alias="au10tixExpiryDate")
-    reject_reasons: tuple[str, ...] = Field(default=(), alias="documentRejectReason")
-    is_required_for_approval: Flag = Field(
-        default=None, validation_alias=AliasChoices("isRequiredForApproval", "requiredForApproval")
-    )
-    is_required_for_trading: Flag = Field(
-        default=None, validation_alias=AliasChoices("isRequiredForTrading", "requiredForTrading")
-    )
-    is_online: Flag = Field(default=None, validation_alias=AliasChoices("isOnlineTask", "onlineTask"))
-    is_completed: Flag = Field(default=None, validation_alias=AliasChoices("isCompleted", "isComplete", "completed"))
-    is_declined: Flag = Field(default=None, validation_alias=AliasChoices("isDeclined", "declined"))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _reasons_as_list(cls, data: Any) -> Any:
-        reasons = data.get("documentRejectReason") if isinstance(data, dict) else None
-        if isinstance(reasons, str):
-            return {**data, "documentRejectReason": [reasons] if reasons else []}
-        if reasons is None and isinstance(data, dict):
-            return {name: value for name, value in data.items() if name != "documentRejectReason"}
-        return data
-
-    @property
-    def is_rejected(self) -> bool:
-        """Whether what was handed in was refused; the reason is in `reject_reason`."""
-        return self.state.lower().startswith("rejected") or bool(self.reject_reasons)
-
-    @property
-    def reject_reason(self) -> str:
-        """Why a document was refused, from either place IBKR puts it ("Rejected .. <reason>")."""
-        if self.reject_reasons:
-            return "; ".join(self.reject_reasons)
-        return re.sub(r"(?i)^rejected[ .:-]*", "", self.state) if self.is_rejected else ""
-
-
-class Tasks(Answer):
-    """An account's tasks. `kind` says which list was asked for; "pending" hides those of open accounts."""
-
-    account_id: Text = Field(default="", alias="accountId")
-    kind: Literal["registration", "pending"] = "registration"
-    status: Text = ""
-    description: Text = ""
-    state: Text = ""
-    tasks: tuple[Task, ...] = ()
-
-
 class AssignedEntity(Answer):
     """A person of an accepted application and the id IBKR gave it (needed for later changes)."""
 
@@ -270,6 +228,14 @@ class AssignedUser(Answer):
     external_id: OptionalId = Field(default=None, validation_alias=AliasChoices("externalUserId", "externalId"))
 
 
+class ProcessedDocument(Answer):
+    """A document of the application that IBKR took for a task."""
+
+    form_number: OptionalId = Field(default=None, validation_alias=AliasChoices("formNumber", "value", "formNo"))
+    external_id: OptionalId = Field(default=None, alias="externalId")
+    state: Text = Field(default="", validation_alias=AliasChoices("state", "status"))
+
+
 class AssignedAccount(Answer):
     """An account number IBKR gave."""
 
@@ -278,7 +244,12 @@ class AssignedAccount(Answer):
 
 
 class ApplicationAccepted(Answer):
-    """IBKR has the application. With HTTP 202 nothing but `request_id` is known yet (`is_processed` is False)."""
+    """IBKR has the application. With HTTP 202 nothing but `request_id` is known yet (`is_processed` is False).
+
+    No `pending_tasks` means that it went straight to the approval queue; of those there are, only the ones required
+    for approval block. `satellite_account_id` is the general account that IBKR opens beside a British ISA: it is told
+    here and nowhere else.
+    """
 
     request_id: OptionalId = Field(default=None, alias="requestId")
     submitted_at: Instant = Field(default=None, validation_alias=AliasChoices("dateSubmitted", "executedAt"))
@@ -287,7 +258,9 @@ class ApplicationAccepted(Answer):
     accounts: tuple[AssignedAccount, ...] = ()
     users: tuple[AssignedUser, ...] = ()
     entities: tuple[AssignedEntity, ...] = ()
+    documents: tuple[ProcessedDocument, ...] = ()
     pending_tasks: tuple[Task, ...] = Field(default=(), alias="pendingTasks")
+    satellite_account_id: OptionalId = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -299,97 +272,19 @@ class ApplicationAccepted(Answer):
 class ApplicationRecord(Answer):
     """What IBKR holds under an external id: the witness for an application whose answer was lost.
 
-    `is_success` is None while IBKR has the application but has not said what became of it.
+    `is_success` is None while IBKR has the application but has not said what became of it: IBKR then names only the
+    account and its two files. Only accounts opened through the API are known here.
     """
 
     is_success: bool | None = None
+    is_processed: Flag = None
     errors: tuple[str, ...] = ()
     account_id: OptionalId = None
     external_id: OptionalId = None
     users: tuple[AssignedUser, ...] = ()
     entities: tuple[AssignedEntity, ...] = ()
+    documents: tuple[ProcessedDocument, ...] = ()
     pending_tasks: tuple[Task, ...] = ()
+    satellite_account_id: OptionalId = None
     request_file: Text = ""
-
-
-class AccountStatus(Answer):
-    """Where an account stands. `status` is IBKR's letter (N P O C A R E Q, others possible), `state` its words."""
-
-    account_id: Id = Field(alias="accountId")
-    status: Text = ""
-    description: Text = ""
-    state: Text = ""
-    message: Text = ""
-    master_account_id: OptionalId = Field(default=None, alias="masterAccountId")
-    date_started: Instant = Field(default=None, alias="dateStarted")
-    date_opened: Instant = Field(default=None, alias="dateOpened")
-    date_closed: Instant = Field(default=None, alias="dateClosed")
-
-
-class AccountStatusPage(Answer):
-    """One page of many accounts' status."""
-
-    accounts: tuple[AccountStatus, ...] = ()
-    offset: int = 0
-    limit: int = 0
-    total: int = 0
-
-
-class ReportedAddress(Answer):
-    """An address as IBKR reports it back; the spelling of its members varies, so unknown ones are in `raw`."""
-
-    street1: Text = Field(default="", validation_alias=AliasChoices("street1", "street", "street_1"))
-    street2: Text = Field(default="", validation_alias=AliasChoices("street2", "street_2"))
-    city: Text = ""
-    state: Text = ""
-    country: Text = ""
-    postal_code: Text = Field(default="", validation_alias=AliasChoices("postalCode", "postal_code", "zip"))
-
-
-class AssociatedPerson(Answer):
-    """A person of an account."""
-
-    entity_id: OptionalId = Field(default=None, alias="entityId")
-    external_id: OptionalId = Field(default=None, validation_alias=AliasChoices("externalCode", "externalId"))
-    first_name: Text = Field(default="", alias="firstName")
-    middle_name: Text = Field(default="", alias="middleName")
-    last_name: Text = Field(default="", alias="lastName")
-    username: Text = ""
-    user_status: Text = Field(default="", alias="userStatus")
-    email: Text = ""
-    residence: ReportedAddress | None = None
-    mailing: ReportedAddress | None = None
-
-
-class AccountDetails(Answer):
-    """Everything IBKR reports about one account that we read; equal to its end-of-day file."""
-
-    account_id: Id = Field(alias="accountId")
-    master_account_id: OptionalId = Field(default=None, alias="masterAccountId")
-    title: Text = Field(default="", alias="accountTitle")
-    alias: Text = Field(default="", alias="accountAlias")
-    external_id: OptionalId = Field(default=None, alias="externalId")
-    clearing_status: Text = Field(default="", alias="clearingStatus")
-    clearing_status_description: Text = Field(default="", alias="clearingStatusDescription")
-    base_currency: Text = Field(default="", alias="baseCurrency")
-    email: Text = Field(default="", alias="emailAddress")
-    margin: Text = ""
-    applicant_type: Text = Field(default="", alias="applicantType")
-    primary_user: Text = Field(default="", alias="primaryUser")
-    date_begun: Instant = Field(default=None, alias="dateBegun")
-    date_opened: Instant = Field(default=None, alias="dateOpened")
-    date_funded: Instant = Field(default=None, alias="dateFunded")
-    date_closed: Instant = Field(default=None, alias="dateClosed")
-    equity: Number = None
-    persons: tuple[AssociatedPerson, ...] = ()
-
-
-class RequestStatus(Answer):
-    """What became of an asynchronous request. `status` is IBKR's free word (ACCEPTED, REJECTED, PENDING, ...)."""
-
-    request_id: OptionalId = Field(default=None, alias="requestId")
-    request_type: Text = Field(default="", alias="requestType")
-    status: Text = ""
-    message: Text = ""
-    account_id: OptionalId = Field(default=None, validation_alias=AliasChoices("acctId", "accountID", "accountId"))
-    errors: tuple[str, ...] = ()
+    response_file: Text = ""

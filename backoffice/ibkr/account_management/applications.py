@@ -1,0 +1,102 @@
+"""What POST and GET `/accounts` say about an application: pure functions from their many shapes to two answers."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from backoffice.ibkr.account_management.verdicts import Verdict, error_sentences, verdict_of
+from backoffice.ibkr.answers import gateway_write, object_read, problem_in, readable_or_none, rejected
+from backoffice.ibkr.errors import OutcomeUnknown
+from backoffice.ibkr.reading import read_answer
+from backoffice.ibkr.transport import Reply
+from backoffice.ibkr.types.accounts import ApplicationAccepted, ApplicationRecord, AssignedAccount
+
+_UNKNOWN_KEY = re.compile(
+    r"not (?:been )?found|no (?:such|record|application|data|processed)|does not exist|unknown", re.IGNORECASE
+)
+_LISTS = ("accounts", "users", "entities", "documents", "pendingTasks")
+
+
+def accepted_application(reply: Reply) -> ApplicationAccepted:
+    """Return what POST /accounts was answered with. Raises as a write does; see `Accounts.create`."""
+    body = gateway_write(reply)
+    verdict = verdict_of(body)
+    if verdict is None:
+        if body.get("requestId") is None or "fileData" in body:
+            raise OutcomeUnknown(
+                "IBKR's answer says neither Success nor Error.", status=reply.status, exchange=reply.exchange
+            )
+        return _or_unknown({**body, "is_processed": False}, body, reply)
+    if not verdict.is_success:
+        if verdict.problem.shows_presence:
+            raise OutcomeUnknown(
+                f"IBKR already knows this application: {verdict.problem.text}", exchange=reply.exchange
+            )
+        raise rejected(verdict.problem, reply)
+    accepted = _or_unknown({**body, **given(verdict), "is_processed": True}, body, reply)
+    if accepted.account_id is None:
+        raise OutcomeUnknown("IBKR accepted the application but gave no account number.", exchange=reply.exchange)
+    return accepted
+
+
+def application_record(reply: Reply) -> ApplicationRecord | None:
+    """Return what GET /accounts holds, in either of its shapes; None when IBKR says that it knows nothing."""
+    body = readable_or_none(reply)
+    problem = problem_in(body)
+    if reply.status == 404 or (
+        problem is not None and reply.status in (200, 400) and _UNKNOWN_KEY.search(problem.text)
+    ):
+        return None
+    if reply.status == 200 and isinstance(body, dict) and not body:
+        return None
+    if reply.status == 200 and isinstance(body, dict) and verdict_of({"fileData": body.get("data")}) is not None:
+        return _record(body, reply)  # a processed application that failed is an answer, not an error of the call
+    return _record(object_read(reply), reply)
+
+
+def given(verdict: Verdict) -> dict[str, Any]:
+    """Return what IBKR made of an application, with absent lists left out, and a British ISA's second account."""
+    found = {name: value for name, value in verdict.node.items() if value is not None}
+    for name in _LISTS:
+        if not isinstance(found.get(name, []), list):
+            found[name] = [found[name]]
+    satellite = found.get("ISASatelliteAccount")
+    if isinstance(satellite, list):
+        satellite = satellite[0] if satellite else None
+    if isinstance(satellite, dict):
+        satellite = satellite.get("satelliteAccountId") or satellite.get("value")
+    return {**found, "satellite_account_id": satellite}
+
+
+def _or_unknown(data: Mapping[str, Any], body: Mapping[str, Any], reply: Reply) -> ApplicationAccepted:
+    try:
+        return ApplicationAccepted.read(data, raw=body)
+    except ValueError as problem:
+        raise OutcomeUnknown(str(problem), status=reply.status, exchange=reply.exchange) from problem
+
+
+def _record(body: Mapping[str, Any], reply: Reply) -> ApplicationRecord:
+    verdict = verdict_of({"fileData": body.get("data", body)})
+    node = {} if verdict is None else given(verdict)
+    accounts = node.get("accounts") or []
+    first = accounts[0] if accounts else None
+    account_id = AssignedAccount.read(first).account_id if isinstance(first, dict) else body.get("accountId")
+    return read_answer(
+        ApplicationRecord,
+        {
+            "is_success": None if verdict is None else verdict.is_success,
+            "is_processed": body.get("isProcessed"),
+            "errors": () if verdict is None else verdict.errors or error_sentences(body),
+            "account_id": account_id,
+            "external_id": node.get("externalId"),
+            "users": node.get("users") or [],
+            "entities": node.get("entities") or [],
+            "documents": node.get("documents") or [],
+            "pending_tasks": node.get("pendingTasks") or [],
+            "satellite_account_id": node.get("satellite_account_id"),
+            "request_file": body.get("requestFileName") or body.get("name"),
+            "response_file": body.get("responseFileName"),
+        },
+        reply,
+        raw=body,
+    )

@@ -1,0 +1,70 @@
+"""Applications and what IBKR says about accounts: tasks, status, details, requests, identity links, login messages."""
+
+from backoffice.ibkr.types.accounts.applications import (
+    AdvisorWrapFees,
+    Application,
+    ApplicationAccepted,
+    ApplicationRecord,
+    AssignedAccount,
+    AssignedEntity,
+    AssignedUser,
+    AutomatedFee,
+    HybridIndividualApplication,
+    NewAccount,
+    NewUser,
+    ProcessedDocument,
+    TradingPermission,
+    UserPrivilege,
+)
+from backoffice.ibkr.types.accounts.details import (
+    AccountDetails,
+    AssociatedEntity,
+    AssociatedPerson,
+    Beneficiary,
+    FinancialProfile,
+    ReportedAddress,
+    Restriction,
+)
+from backoffice.ibkr.types.accounts.standing import KycLink, LoginMessage, LoginMessages
+from backoffice.ibkr.types.accounts.status import (
+    AccountStatus,
+    AccountStatusPage,
+    RequestDetail,
+    RequestPage,
+    RequestStatus,
+)
+from backoffice.ibkr.types.accounts.tasks import Task, Tasks
+
+__all__ = [
+    "AccountDetails",
+    "AccountStatus",
+    "AccountStatusPage",
+    "AdvisorWrapFees",
+    "Application",
+    "ApplicationAccepted",
+    "ApplicationRecord",
+    "AssignedAccount",
+    "AssignedEntity",
+    "AssignedUser",
+    "AssociatedEntity",
+    "AssociatedPerson",
+    "AutomatedFee",
+    "Beneficiary",
+    "FinancialProfile",
+    "HybridIndividualApplication",
+    "KycLink",
+    "LoginMessage",
+    "LoginMessages",
+    "NewAccount",
+    "NewUser",
+    "ProcessedDocument",
+    "ReportedAddress",
+    "RequestDetail",
+    "RequestPage",
+    "RequestStatus",
+    "Restriction",
+    "Task",
+    "Tasks",
+    "TradingPermission",
+    "UserPrivilege",
+]
