@@ -3,6 +3,8 @@
     desk, sessions, chain           who calls and what must come first; the brokerage session
     portfolio, valuation            accounts, positions, ledger, summary, from the books and the market
     contracts, quotes               instruments and snapshots
+    definitions, schedules          static data of instruments, exchange rates; when they trade
+    memory                          what a session has asked before
     groups, split                   allocation groups, presets, and how a block is shared
     tickets, questions, credit      reading an order, asking back, refusing it
     orders, engine, orderbook       placing and cancelling; fills over time; what exists
@@ -29,17 +31,19 @@ from starlette.routing import BaseRoute
 
 from backoffice.sandbox.kernel import Sandbox
 
-from . import blotter, chain, contracts, engine, groups, orders, portfolio, quotes
+from . import blotter, chain, contracts, definitions, engine, groups, memory, orders, portfolio, quotes, schedules
 from .demonstration import build_world, cash_of_historic_orders, describe_world
 from .desk import Desk
-from .schema import SCHEMA
+from .schema import SCHEMA as _OF_ORDERS
+
+SCHEMA = f"{_OF_ORDERS};{memory.SCHEMA}"
 
 __all__ = ["SCHEMA", "build_world", "cash_of_historic_orders", "describe_world", "register", "routes"]
 
 
 def routes(sandbox: Sandbox) -> list[BaseRoute]:
     desk = Desk(sandbox)
-    families = (chain, portfolio, contracts, quotes, groups, blotter, orders)
+    families = (chain, portfolio, contracts, definitions, schedules, quotes, groups, blotter, orders)
     return [served for family in families for served in family.routes(desk)]
 
 

@@ -3,7 +3,6 @@
 from decimal import Decimal
 from typing import Any
 
-from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from backoffice.sandbox import instruments
@@ -19,9 +18,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
     return [
         route(desk, "GET|POST", "/iserver/secdef/search", _search, Needs.SESSION),
         route(desk, "GET", "/iserver/contract/{conid}/info", _info, Needs.SESSION),
-        route(desk, "GET|POST", "/trsrv/secdef", _definitions),
         route(desk, "POST", "/iserver/contract/rules", _rules, Needs.SESSION),
-        route(desk, "GET", "/iserver/exchangerate", _exchange_rate, Needs.SESSION),
     ]
 
 
@@ -100,16 +97,6 @@ def _info(call: Call) -> dict[str, Any]:
     }
 
 
-def _definitions(call: Call) -> Any:
-    wanted = call.json().get("conids", []) if call.request.method == "POST" else call.query("conids").split(",")
-    if not isinstance(wanted, list) or not 0 < len(wanted) <= 200:
-        raise bad_request("conids: 1 to 200 are required")
-    found = [instrument for conid in wanted if (instrument := instruments.get(str(conid))) is not None]
-    if not found:
-        return Response(status_code=204)
-    return {"secdef": [_definition(instrument) for instrument in found]}
-
-
 def _definition(instrument: Instrument) -> dict[str, Any]:
     return {
         "incrementRules": _increments(instrument),
@@ -185,11 +172,3 @@ def _rules(call: Call) -> dict[str, Any]:
         "increment": instrument.min_tick,
         "incrementDigits": max(0, -int(instrument.min_tick.as_tuple().exponent)),
     }
-
-
-def _exchange_rate(call: Call) -> dict[str, Decimal]:
-    try:
-        rate = call.desk.sandbox.market.fx(call.query("source").upper(), call.query("target").upper())
-    except LookupError as unknown:
-        raise bad_request(f"currency is not valid: {unknown}") from unknown
-    return {"rate": rate}

@@ -1,0 +1,227 @@
+"""A client that others wrote, ibind from PyPI, works against the sandbox as it comes: nothing in it is changed or patched.
+
+ibind speaks to IBKR's Client Portal Gateway, a proxy on the same machine that owns the sign-on and adds it to each
+request. `Gateway` below is that proxy and nothing more. Where ibind has no method for an endpoint (allocation groups),
+its own `get` and `post` are used.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+import requests
+
+os.environ |= {"IBIND_LOG_TO_FILE": "false", "IBIND_LOG_TO_CONSOLE": "false", "IBIND_AUTO_REGISTER_SHUTDOWN": "false"}
+
+from ibind import IbkrClient, OrderRequest, QuestionType  # noqa: E402
+from ibind.support.errors import ExternalBrokerError  # noqa: E402
+
+from tests.contract.conftest import APPLE, Connected  # noqa: E402
+
+ACCOUNT = "U1000011"
+# ibind knows most of IBKR's questions by their text; of the others its user names a part.
+EVERY_ANSWER: dict[Any, bool] = {**dict.fromkeys(QuestionType, True), "Market Order Confirmation": True}
+
+
+class Gateway(ThreadingHTTPServer):
+    """The Client Portal Gateway's part: pass every request on with the sign-on's bearer."""
+
+    def __init__(self, upstream: str, bearer: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Passing)
+        self.upstream, self.bearer = upstream, bearer
+
+
+class _Passing(BaseHTTPRequestHandler):
+    server: Gateway
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kept = {name: value for name, value in self.headers.items() if name in ("Content-Type", "User-Agent", "Accept")}
+        answer = requests.request(
+            self.command, f"{self.server.upstream}{self.path}", data=body or None, timeout=30,
+            headers={**kept, "Authorization": f"Bearer {self.server.bearer}"},
+        )  # fmt: skip
+        self.send_response(answer.status_code)
+        self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _pass_on  # noqa: N815
+
+    def log_message(self, *_: Any) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def theirs(signed_in: Connected) -> Iterator[IbkrClient]:
+    gateway = Gateway(signed_in.sandbox.url, signed_in.bearer)
+    thread = threading.Thread(target=gateway.serve_forever, daemon=True)
+    thread.start()
+    client = IbkrClient(account_id=ACCOUNT, url=f"http://127.0.0.1:{gateway.server_port}/v1/api/", max_retries=0)
+    yield client
+    client.close()
+    gateway.shutdown()
+    gateway.server_close()
+
+
+@pytest.fixture
+def at_work(theirs: IbkrClient) -> IbkrClient:
+    """With the brokerage session opened and primed by ibind itself."""
+    theirs.initialize_brokerage_session()
+    deadline = monotonic() + 10
+    while not theirs.authentication_status().data.get("established"):
+        assert monotonic() < deadline
+        sleep(0.1)
+    theirs.receive_brokerage_accounts()
+    theirs.portfolio_subaccounts()
+    return theirs
+
+
+def order(**changes: Any) -> OrderRequest:
+    return OrderRequest(
+        **{
+            "conid": int(APPLE),
+            "side": "BUY",
+            "quantity": 5,
+            "order_type": "LMT",
+            "acct_id": ACCOUNT,
+            "tif": "DAY",
+            **changes,
+        }
+    )
+
+
+def price_of(client: IbkrClient) -> float:
+    for _ in range(10):
+        (quote,) = client.live_marketdata_snapshot([APPLE], ["31", "84", "86"]).data
+        if "31" in quote:
+            return float(quote["31"].lstrip("CH").replace(",", ""))
+        sleep(0.3)
+    raise AssertionError("no price came")
+
+
+def test_session(theirs: IbkrClient) -> None:
+    assert theirs.validate().data["RESULT"] is True
+    assert theirs.authentication_status().data["authenticated"] is False
+
+    started = theirs.initialize_brokerage_session().data
+
+    assert started["authenticated"] is True
+    deadline = monotonic() + 10
+    while not theirs.authentication_status().data.get("established"):
+        assert monotonic() < deadline
+        sleep(0.1)
+    assert theirs.check_auth_status() is True
+    assert theirs.tickle().data["iserver"]["authStatus"]["authenticated"] is True
+    assert theirs.check_health() is True
+    assert ACCOUNT in theirs.receive_brokerage_accounts().data["accounts"]
+    assert theirs.switch_account("U1000012").data["acctId"] == "U1000012"
+    assert theirs.logout().data["status"] is True
+    with pytest.raises(ExternalBrokerError):
+        theirs.validate()
+
+
+def test_portfolio(at_work: IbkrClient) -> None:
+    assert [row["accountId"] for row in at_work.portfolio_accounts().data] == ["F1000001"]
+    assert ACCOUNT in {row["accountId"] for row in at_work.portfolio_subaccounts().data}
+    assert at_work.large_portfolio_subaccounts(0).data["metadata"]["pageSize"] == 20
+    assert at_work.portfolio_account_information().data["accountId"] == ACCOUNT
+    held = at_work.positions().data
+    fresh = {int(row["conid"]): row["position"] for row in at_work.positions2().data}
+    assert held
+    assert {int(row["conid"]): row["position"] for row in held} == fresh
+    one = at_work.positions_by_conid(ACCOUNT, str(held[0]["conid"])).data
+    assert one[0]["position"] == held[0]["position"]
+    assert at_work.invalidate_backend_portfolio_cache().data["message"] == "success"
+    assert at_work.portfolio_summary().data["netliquidation"]["amount"] > 0
+    assert at_work.get_ledger().data["BASE"]["netliquidationvalue"] > 0
+
+
+def test_contracts(at_work: IbkrClient) -> None:
+    found = at_work.search_contract_by_symbol("AAPL").data
+    assert APPLE in {row["conid"] for row in found}
+    stocks = at_work.security_stocks_by_symbol("AAPL", default_filtering=False).data
+    assert int(APPLE) in {contract["conid"] for row in stocks["AAPL"] for contract in row["contracts"]}
+    assert at_work.contract_information_by_conid(APPLE).data["symbol"] == "AAPL"
+    assert at_work.security_definition_by_conid([APPLE]).data["secdef"][0]["ticker"] == "AAPL"
+    assert "limit" in at_work.search_contract_rules(int(APPLE)).data["orderTypes"]
+    assert {row["ccyPair"] for row in at_work.currency_pairs("USD").data["USD"]}
+    assert at_work.currency_exchange_rate("EUR", "USD").data["rate"] > 0
+
+
+def test_market_data(at_work: IbkrClient) -> None:
+    assert price_of(at_work) > 0
+    assert at_work.marketdata_unsubscribe([APPLE])
+    assert at_work.marketdata_unsubscribe_all().data["unsubscribed"] is True
+
+
+def test_orders_with_questions(at_work: IbkrClient) -> None:
+    limit = round(price_of(at_work) * 0.98, 2)
+    preview = at_work.whatif_order(order(price=limit)).data
+    assert preview["amount"]["commission"]
+
+    asked = at_work.place_order(order(order_type="MKT", coid="theirs-1"), EVERY_ANSWER).data
+    placed = at_work.place_order(order(price=limit, coid="theirs-2"), EVERY_ANSWER).data
+
+    assert asked["order_id"] != placed["order_id"]
+    at_work.live_orders()
+    deadline = monotonic() + 20
+    while True:
+        rows = {row.get("order_ref"): row for row in at_work.live_orders(account_id=ACCOUNT).data["orders"]}
+        if rows.get("theirs-1", {}).get("status") == "Filled" and "theirs-2" in rows:
+            break
+        assert monotonic() < deadline, rows
+        sleep(0.5)
+    assert at_work.order_status(placed["order_id"]).data["order_status"] in ("Submitted", "PreSubmitted")
+    at_work.trades(days="1")  # the first answer of a session may be empty
+    assert sum(row["size"] for row in at_work.trades(days="1").data if row.get("order_ref") == "theirs-1") == 5
+    assert at_work.cancel_order(placed["order_id"]).data["msg"] == "Request was submitted"
+
+
+def test_a_question_without_an_answer_stops_their_order(at_work: IbkrClient) -> None:
+    price_of(at_work)
+
+    with pytest.raises(RuntimeError, match="not given a positive reply"):
+        at_work.place_order(order(order_type="MKT", coid="theirs-3"), {"Market Order Confirmation": False})
+
+    assert [row for row in at_work.live_orders().data["orders"] if row.get("order_ref") == "theirs-3"] == []
+
+
+def test_the_same_client_order_id_is_taken_once(at_work: IbkrClient) -> None:
+    limit = round(price_of(at_work) * 0.98, 2)
+    at_work.place_order(order(price=limit, coid="theirs-4"), EVERY_ANSWER)
+
+    with pytest.raises(ExternalBrokerError, match=r"already registered|400"):
+        at_work.place_order(order(price=limit, coid="theirs-4"), EVERY_ANSWER)
+
+
+def test_allocation(at_work: IbkrClient) -> None:
+    group = "iserver/account/allocation/group"
+    equities = at_work.get("iserver/account/allocation/accounts").data["accounts"]
+    assert {"NetLiquidation", "AvailableEquity"} <= {pair["key"] for row in equities for pair in row["data"]}
+    made = {"name": "Theirs", "default_method": "E", "accounts": [{"name": ACCOUNT}, {"name": "U1000012"}]}
+    assert at_work.post(group, made).data["success"] is True
+    assert at_work.post(f"{group}/single", {"name": "Theirs"}).data["default_method"] == "E"
+    assert "Theirs" in {row["name"] for row in at_work.get(group).data["data"]}
+    assert at_work.get("iserver/account/allocation/presets").data["default_method_for_all"]
+    limit = round(price_of(at_work) * 1.01, 2)
+
+    block = at_work.place_order(
+        order(acct_id="Theirs", quantity=10, price=limit, coid="theirs-5"), EVERY_ANSWER, "Theirs"
+    )
+
+    assert block.data["order_id"]
+    deadline = monotonic() + 30
+    while True:
+        rows = [row for row in at_work.trades(days="1", account_id="Theirs").data if row.get("order_ref") == "theirs-5"]
+        if sum(row["size"] for row in rows) == 10:
+            break
+        assert monotonic() < deadline, rows
+        sleep(0.5)
+    assert {row["account_allocation_name"] for row in rows} == {ACCOUNT, "U1000012"}
+    assert at_work.post(f"{group}/delete", {"name": "Theirs"}).data["success"] is True
