@@ -72,7 +72,7 @@ _PK = (uuid.UUID(int=7),)
 MISSING: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(
         ("client", "account", "application", "case", "transfer", "submission", "order", "draft", "group", "report",
-         "file", "fetch", *INQUIRIES), _PK,
+         "file", "fetch", "connection", *INQUIRIES), _PK,
     ),
     "section": (*_PK, "holder"),
     "field": (*_PK, "city"),
@@ -180,6 +180,7 @@ def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         "submission": (submission.pk,),
         "report": (rows["file"].report_id,),
         "instrument": (CONID,),
+        "connection": (rows["account"].master_id,),
     }
 
 

@@ -51,6 +51,18 @@ def upcoming(masters: Iterable[MasterAccount], *, days: int = 7) -> list[Closure
     return sorted(found, key=lambda closure: (closure.begins, closure.service))
 
 
+def between(masters: Iterable[MasterAccount], start: datetime, end: datetime) -> list[Closure]:
+    """Return the windows of these connections that touch a span, each once."""
+    found = {
+        closure
+        for master in masters
+        for service in Service
+        for closure in windows.upcoming(service, start, days=max(1, (end - start).days), region=master.region)
+        if closure.begins < end and closure.ends > start
+    }
+    return sorted(found, key=lambda closure: (closure.begins, closure.service))
+
+
 def sentence(closure: Closure) -> str:
     """Say what is closed and until when, in IBKR's own time."""
     ends = closure.ends.astimezone(NEW_YORK)

@@ -1,17 +1,19 @@
-"""The connections page: each master account with its session, its families' health, and the kill switch."""
+"""The connections page: each connection with its token, session, key, health, budgets and windows; and the kill switch."""
+
+from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from backoffice.broker import services
+from backoffice.audit.models import Entry
+from backoffice.broker import calendar, selectors, services
 from backoffice.broker.models import Gate, MasterAccount
+from backoffice.core import clock
 from backoffice.core.errors import InvalidInput, NotPermitted
 from backoffice.people.models import User
 from backoffice.people.policy import may, requires
-
-LANES = ("accounts", "funding", "trading", "reports")
 
 
 class GateForm(forms.Form):
@@ -59,12 +61,11 @@ def gate_set(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 200) -> HttpResponse:
     gates = {(gate.scope, gate.key): gate for gate in Gate.objects.select_related("set_by")}
-    masters = list(
-        MasterAccount.objects.select_related("session").prefetch_related("health").order_by("environment", "account")
-    )
+    found = selectors.connections()
+    masters = [each.master for each in found]
     places = [
         (str(Gate.Scope.GLOBAL), "", "Everything"),
-        *[(str(Gate.Scope.LANE), lane, f"{lane.capitalize()} lane") for lane in LANES],
+        *[(str(Gate.Scope.LANE), lane, label) for lane, label in selectors.LANES.items()],
         *[(str(Gate.Scope.MASTER), str(master.pk), f"Connection {master.account}") for master in masters],
     ]
     switches = []
@@ -74,10 +75,43 @@ def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 2
         is_this_one = form is not None and (form.data.get("scope"), form.data.get("key", "")) == (scope, key)
         blank = GateForm(initial={"scope": scope, "key": key, "to_open": not is_open}, auto_id=f"{scope}-{key}-%s")
         switches.append({"label": label, "gate": gate, "is_open": is_open, "form": form if is_this_one else blank})
+    strips, minute = selectors.day_strips(masters)
     context = {
-        "masters": masters,
+        "connections": found,
         "switches": switches,
+        "strips": strips,
+        "minute": minute,
+        "hours": range(0, 24, 3),
+        "upcoming": calendar.upcoming(masters)[:6],
+        "history": Entry.objects.filter(action__in=("broker.close_gate", "broker.open_gate")).order_by("-at")[:6],
         "may_open": may(request.user, "broker.open_gate"),
         "may_close": may(request.user, "broker.close_gate"),
+        "may_test": may(request.user, "broker.test_connection"),
+        "now": clock.now(),
     }
     return render(request, "broker/connection_list.html", context, status=status)
+
+
+@require_POST
+@requires("broker.test_connection")
+def test_ask(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Have a worker try one connection; the card's fragment then asks for the outcome."""
+    assert isinstance(request.user, User)
+    master = get_object_or_404(MasterAccount, pk=pk)
+    try:
+        services.ask_for_test(master, by=request.user, with_next_key="next_key" in request.POST)
+    except InvalidInput:
+        return _test(request, master, status=422)
+    return _test(request, master) if request.headers.get("HX-Request") else redirect("broker:connection_list")
+
+
+@require_safe
+@requires("broker.test_connection")
+def test_show(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The newest test of one connection, as far as it has come."""
+    return _test(request, get_object_or_404(MasterAccount, pk=pk))
+
+
+def _test(request: HttpRequest, master: MasterAccount, *, status: int = 200) -> HttpResponse:
+    context = {"connection": selectors.connection(master), "may_test": True}
+    return render(request, "broker/_test.html", context, status=status)

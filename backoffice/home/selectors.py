@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
-from backoffice.home import registry
+from django.db.models import Count, Min
+
+from backoffice.core import clock
+from backoffice.home import formats, registry
 from backoffice.home.registry import FeedItem, Figure, InboxGroup, InboxItem, SearchHit, StateBarItem
+from backoffice.journal.models import Inquiry, InquiryState, State, Submission
 from backoffice.people.models import User
 
 FEED_LENGTH = 12
@@ -83,3 +88,34 @@ def search(user: User, text: str) -> list[SearchHit]:
     for provider in registry.search:
         hits += list(provider(user, text))[:HITS_PER_PROVIDER]
     return hits
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One lane: what waits to be sent now, since when, and what waits for a later time."""
+
+    name: str
+    waiting: int
+    oldest: str
+    parked: int
+
+
+def lanes() -> list[Lane]:
+    """Return every lane with what waits in it; the interactive one counts inquiries."""
+    now = clock.now()
+    unsent = Submission.objects.filter(state__in=[State.READY, State.CLAIMED, State.REPLYING])
+    due: dict[str, dict[str, Any]] = {
+        row["lane"]: row
+        for row in unsent.filter(due_at__lte=now).values("lane").annotate(number=Count("pk"), oldest=Min("due_at"))
+    }
+    later = {
+        row["lane"]: row["number"] for row in unsent.filter(due_at__gt=now).values("lane").annotate(number=Count("pk"))
+    }
+    asked = Inquiry.objects.filter(state=InquiryState.WAITING).aggregate(number=Count("pk"), oldest=Min("asked_at"))
+    due["interactive"] = asked
+    found = []
+    for name in ("trading", "funding", "accounts", "reports", "interactive"):
+        row = due.get(name) or {"number": 0, "oldest": None}
+        oldest = formats.span(now - row["oldest"]) if row["oldest"] else ""
+        found.append(Lane(name, int(row["number"]), oldest, int(later.get(name, 0))))
+    return found

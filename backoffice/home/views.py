@@ -82,6 +82,18 @@ def state_bar(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@requires("broker.view_connections")
+def lanes(request: HttpRequest) -> HttpResponse:
+    """The lanes of the workers, and the health of what they stand on, for the connections page."""
+    context = {
+        "lanes": selectors.lanes(),
+        "checks": [(check.name, _ask(check)) for check in registry.health],
+        "now": clock.now(),
+    }
+    return render(request, "home/_lanes.html", context)
+
+
+@require_safe
 @requires("home.view_today")
 def search(request: HttpRequest) -> HttpResponse:
     """Answer the search of the side column; without htmx, as a page."""
