@@ -105,7 +105,7 @@ def lanes() -> list[Lane]:
     now = clock.now()
     unsent = Submission.objects.filter(state__in=[State.READY, State.CLAIMED, State.REPLYING])
     due: dict[str, dict[str, Any]] = {
-        row["lane"]: row
+        row["lane"]: dict(row)
         for row in unsent.filter(due_at__lte=now).values("lane").annotate(number=Count("pk"), oldest=Min("due_at"))
     }
     later = {
