@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Self
 
-from backoffice.ibkr.account_management import Accounts, Requests
+from backoffice.ibkr.account_management import Accounts, Enumerations, Forms, Requests, Validations
 from backoffice.ibkr.allocation import Allocation
 from backoffice.ibkr.analytics import Analytics
 from backoffice.ibkr.contracts import Contracts
@@ -64,6 +64,9 @@ class IbkrClient:
         self.session = Session(requestor)
         self.accounts = Accounts(requestor)
         self.requests = Requests(requestor)
+        self.forms = Forms(requestor)
+        self.enumerations = Enumerations(requestor)
+        self.validations = Validations(requestor)
         self.funding = Funding(requestor)
         self.reports = Reports(requestor)
         self.portfolio = Portfolio(requestor)

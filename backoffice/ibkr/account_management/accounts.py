@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from backoffice.ibkr import paths
 from backoffice.ibkr.account_management.applications import accepted_application, application_record
 from backoffice.ibkr.account_management.changes import send_agreements, send_change
 from backoffice.ibkr.account_management.pages import LARGEST_PAGE, all_rows, period, whole
 from backoffice.ibkr.answers import list_of, object_read, value_read
+from backoffice.ibkr.environments import is_loopback
 from backoffice.ibkr.errors import Unavailable
 from backoffice.ibkr.reading import read_answer
 from backoffice.ibkr.requestor import Requestor
@@ -21,6 +23,7 @@ from backoffice.ibkr.types.accounts import (
     ApplicationAccepted,
     ApplicationRecord,
     KycLink,
+    LoginMessage,
     LoginMessages,
     Tasks,
 )
@@ -133,12 +136,15 @@ class Accounts:
     def kyc(self, account_id: str) -> KycLink:
         """GET /accounts/{accountId}/kyc: a page on which the client proves identity and address to IBKR.
 
-        Traps: each link opens for 24 hours only, so ask when the client clicks; it is personal, so never store it.
+        Traps: each link opens for 24 hours only, so ask when the client clicks; it is personal, so never store it; and
+        there is none (`url` is empty) once IBKR has what it wants.
         """
         reply = self._requestor.gateway_get("accounts", paths.account_id(account_id), "kyc")
         link = read_answer(KycLink, object_read(reply), reply)
-        if not link.url.startswith("https://"):
-            raise Unavailable("IBKR gave no page to open.", status=reply.status, exchange=reply.exchange)
+        if link.url and not _is_safe_page(link.url):
+            raise Unavailable(
+                "IBKR gave a page that is not safe to open.", status=reply.status, exchange=reply.exchange
+            )
         return link
 
     def login_messages(self, account_id: str, *, kind: str | None = None) -> LoginMessages:
@@ -162,8 +168,8 @@ class Accounts:
     ) -> tuple[LoginMessages, ...]:
         """GET /accounts/login-messages: one page of the messages recorded from `start` to `end`; `limit` is 1 to 1000.
 
-        Traps: IBKR's specification shows one account's messages as the whole answer, so one object, a list and a list
-        inside `accounts` are all read; and there is no total, so the last page is the one that brings nothing new.
+        Trap: IBKR's specification shows one object as the whole answer, whose account may be the master's and whose
+        messages are told apart by username; a list of such objects, bare or inside `accounts`, is read as well.
         """
         query = period(start, end, offset=offset, limit=limit, status=status)
         if kind is not None:
@@ -174,6 +180,20 @@ class Accounts:
         if isinstance(body, dict) and isinstance(body.get("accounts"), list):
             rows = list_of(body["accounts"])
         return tuple(_messages(row, reply) for row in rows if row != {})
+
+    def all_login_messages(
+        self, start: date, end: date, *, status: str | None = None, kind: str | None = None
+    ) -> Iterator[LoginMessage]:
+        """GET /accounts/login-messages, page after page: every message recorded from `start` to `end`, each once.
+
+        Trap: IBKR gives no total, so the first page that is not full is the last.
+        """
+
+        def page(offset: int) -> tuple[tuple[LoginMessage, ...], int | None]:
+            found = self.login_message_page(start, end, status=status, kind=kind, offset=offset)
+            return tuple(message for each in found for message in each.messages), None
+
+        return all_rows(page, key=lambda row: row.id or repr(row.raw))
 
     def change(self, operation: Operation, *, listed: bool | None = None) -> ChangeAccepted:
         """PATCH /accounts: one operation of `types.changes`. A write, sent once.
@@ -199,6 +219,11 @@ class Accounts:
         Trap: afterwards an application attaches only its tax form; the file must be IBKR's own, byte for byte.
         """
         return send_agreements(self._requestor, documents)
+
+
+def _is_safe_page(url: str) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
 
 
 def _messages(body: object, reply: Reply) -> LoginMessages:
