@@ -30,7 +30,11 @@ CREATE TABLE IF NOT EXISTS persons (
 );
 CREATE TABLE IF NOT EXISTS external_ids (master TEXT NOT NULL, kind TEXT NOT NULL, external_id TEXT NOT NULL, account
 TEXT NOT NULL,
-    PRIMARY KEY (master, kind, external_id))
+    PRIMARY KEY (master, kind, external_id));
+CREATE TABLE IF NOT EXISTS traits (account TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY
+(account, name));
+CREATE TABLE IF NOT EXISTS users (username TEXT PRIMARY KEY, account TEXT NOT NULL, external_id TEXT NOT NULL,
+    is_trader INTEGER NOT NULL)
 """
 
 DESCRIPTIONS = {
@@ -179,17 +183,37 @@ class Accounts:
         """`prefix` and three digits, or None when all thousand are taken."""
         taken = {
             row["username"]
-            for row in self._store.rows("SELECT username FROM accounts WHERE username LIKE ?", f"{prefix}%")
+            for table in ("accounts", "users")
+            for row in self._store.rows(f"SELECT username FROM {table} WHERE username LIKE ?", f"{prefix}%")
         }
         return next(
-            (name for name in (f"{prefix}{number:03d}" for number in range(1, 1000)) if name not in taken), None
+            (name for name in (f"{prefix}{number % 1000:03d}" for number in range(1, 1001)) if name not in taken), None
         )
 
     def is_username_taken(self, username: str) -> bool:
         return any(
             self._store.row(f"SELECT 1 FROM {table} WHERE username = ?", username) is not None
-            for table in ("accounts", "masters")
+            for table in ("accounts", "masters", "users")
         )
+
+    def add_user(self, username: str, account: str, external_id: str, *, is_trader: bool) -> None:
+        """A further person who may log in to an account."""
+        self._store.execute("INSERT INTO users VALUES (?, ?, ?, ?)", username, account, external_id, int(is_trader))
+
+    def further_users(self, account: str) -> list[str]:
+        rows = self._store.rows("SELECT username FROM users WHERE account = ? ORDER BY username", account)
+        return [row["username"] for row in rows]
+
+    def trait(self, account: str, name: str, default: Any = None) -> Any:
+        """Something few accounts have: programs, ratings, what an application said. Any JSON value."""
+        found = self._store.value("SELECT value FROM traits WHERE account = ? AND name = ?", account, name)
+        return default if found is None else loads(found)
+
+    def set_trait(self, account: str, name: str, value: Any) -> None:
+        self._store.execute(
+            "INSERT INTO traits VALUES (?, ?, ?) ON CONFLICT (account, name) DO UPDATE SET value = excluded.value",
+            account, name, dumps(value),
+        )  # fmt: skip
 
     def add_master(self, master: Master) -> None:
         self._store.execute(

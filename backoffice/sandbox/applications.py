@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import documents, payloads, review, rules
+from . import documents, finances, payloads, review, rules
 from .accounts import AccountRow, Master, Person
 from .am_requests import close_request, failure, new_request, report
 from .clock import NEW_YORK, stamp
@@ -94,15 +94,17 @@ def check(sandbox: Sandbox, master: Master, application: dict[str, Any]) -> list
         is_advisor=master.kind == "FA",
         holder_age=None if born is None else rules.age(born, today),
     )
-    found += rules.financial(customer["accountHolder"].get("financialInformation", []), holder.get("employmentType"))
+    found += finances.whole(
+        customer["accountHolder"].get("financialInformation", []),
+        holder.get("employmentType"),
+        age=None if born is None else rules.age(born, today),
+    )
     for document in application.get("documents", []):
         found += documents.mistakes(sandbox, master.account, document, [_as_person(holder)])
     if not found:
         found = _already_used(sandbox, master.account, customer, holder, account, user)
     if not found and sandbox.accounts.next_username(customer["prefix"]) is None:
-        found.append(
-            f"All usernames starting with the prefix, {customer['prefix']} are already taken. Please use a different prefix."
-        )
+        found.append(rules.prefix_is_used_up(customer["prefix"]))
     return found
 
 

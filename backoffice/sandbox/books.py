@@ -114,7 +114,7 @@ class Books:
             "SELECT 1 FROM entries WHERE account = ? AND kind = 'trade' AND reference = ?", account, execution_id
         ):
             raise ValueError(f"execution {execution_id} is already booked for {account}")
-        proceeds = -_worth(conid, quantity_signed, price)
+        proceeds = -worth(conid, quantity_signed, price)
         realized = self._move_holding(account, conid, currency, quantity_signed, price)
         side = "Buy" if quantity_signed > 0 else "Sell"
         self._post(
@@ -213,14 +213,14 @@ class Books:
         held, cost = (Decimal(row["quantity"]), Decimal(row["cost_basis"])) if row else (Decimal(0), Decimal(0))
         realized = Decimal(0)
         if held * quantity >= 0:
-            cost += _worth(conid, quantity, price)
+            cost += worth(conid, quantity, price)
         else:
             closing = min(abs(quantity), abs(held)) * (1 if held > 0 else -1)
             released = (cost * closing / held).quantize(CENT, ROUND_HALF_EVEN)
-            realized = _worth(conid, closing, price) - released
+            realized = worth(conid, closing, price) - released
             cost -= released
             if abs(quantity) > abs(held):
-                cost = _worth(conid, held + quantity, price)
+                cost = worth(conid, held + quantity, price)
         self._store.execute(
             "INSERT INTO holdings VALUES (?, ?, ?, ?, ?) ON CONFLICT (account, conid)"
             " DO UPDATE SET quantity = excluded.quantity, cost_basis = excluded.cost_basis",
@@ -229,7 +229,7 @@ class Books:
         return realized
 
 
-def _worth(conid: int, quantity: Decimal, price: Decimal) -> Decimal:
+def worth(conid: int, quantity: Decimal, price: Decimal) -> Decimal:
     """Money that a quantity is worth at a quoted price, rounded half-even to the hundredth."""
     instrument = instruments.get(conid)
     return (instrument.value(quantity, price) if instrument else quantity * price).quantize(CENT, ROUND_HALF_EVEN)

@@ -55,6 +55,7 @@ LONG_NAME = (
     " (IBCUST.TOSEND_FKDOCUMENTID) violated \u2013 parent key not found"
 )
 TAX_FORMS = frozenset({5001, 5002})
+FILED_AHEAD = frozenset({4155})  # handed in before the operation that needs it
 NO_FILE = "I/O error file processing"
 ANOTHER_FILE = "File has a different SHA-1 check sum in the archived original"
 
@@ -174,13 +175,22 @@ def _process_documents(call: Call) -> Response:
         raise Refusal(
             invalid_arguments(("processDocuments", "Missing required parameter"), detail="Input validation failed")
         )
-    operation = payloads.without_nulls(operation)
+    return answer_process_documents(call, payloads.without_nulls(operation))
+
+
+def answer_process_documents(call: Call, operation: dict[str, Any]) -> Response:
+    """Check and keep the agreements, and answer; PATCH /accounts takes the same object."""
     found = payloads.mistakes("ProcessDocuments", operation) or store_today(call.sandbox, call.master, operation)
     request_id = new_request(call.sandbox, call.master, "", "processDocuments")
     outcome = failure("", "", found) if found else {"customer": "", "externalId": "", "status": "Success"}
     response = report(call.sandbox, request_id, call.client.client_id, call.master, outcome)
     close_request(call.sandbox, request_id, "REJECTED" if found else "ACCEPTED", found[0] if found else "", response)
     return answer(response)
+
+
+def is_on_file(sandbox: Sandbox, account: str, form: int) -> bool:
+    found = sandbox.store.row("SELECT 1 FROM documents WHERE account = ? AND form_number = ?", account, form)
+    return found is not None
 
 
 def waiting_task(sandbox: Sandbox, account: str, form: int) -> Task | None:

@@ -1,28 +1,36 @@
 """`PATCH /gw/api/v1/accounts`: one operation per request, in the object form of the schema or the array form of the
-documentation.
+documentation; `changes` holds the operations.
 
-updateAccountAlias and documentSubmission are settled at once (200). changeAccountHolderDetail is reviewed for
-`maintenance_seconds` (45) and answers 202; a newer one removes a pending one; a street that holds "reject" is
-rejected.
+What takes effect at once answers 200. What is processed later answers 202 and is followed at
+`/requests/{id}/status?type=update` (PENDING, then ACCEPTED, REJECTED or REMOVED); the knob `asynchronous_changes`
+makes every answer 202 (true) or 200 (false), null leaves it so. Times are those of the documentation, in business days
+and hours of New York on the virtual clock; with the knob `change_times` set to "fast" whatever takes time takes
+`maintenance_seconds` (45), as holder details always do: no time is printed for them.
+
+A fee template that waits for the client is acknowledged in the portal, or by
+`POST /_sandbox/acknowledgements {"account", "accept"}`.
 """
 
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import documents, login_messages, payloads, review, rules
-from .accounts import AccountRow, Person
+from . import callbacks, changes, documents, payloads
+from .accounts import AccountRow
 from .am_requests import close_request, failure, ibkr_time, new_request, report
-from .clock import stamp
+from .backstage import Mistake, backstage
+from .changes import permissions
+from .clock import moment, stamp
 from .gateway import Call, Refusal, invalid_arguments, resource
 from .jsonio import answer, dumps, loads
 from .kernel import Sandbox
 from .queries import own_account
 
 SCHEMA = ""
-OPERATIONS = ("updateAccountAlias", "changeAccountHolderDetail", "documentSubmission")
 
 
 def register(sandbox: Sandbox) -> None:
@@ -30,7 +38,10 @@ def register(sandbox: Sandbox) -> None:
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
-    return [resource(sandbox, "PATCH", "/accounts", _patch, "accounts.write", signed=True)]
+    return [
+        resource(sandbox, "PATCH", "/accounts", _patch, "accounts.write", signed=True),
+        backstage(sandbox, "POST", "/acknowledgements", _acknowledge_backstage),
+    ]
 
 
 def _patch(call: Call) -> Response:
@@ -43,152 +54,166 @@ def _patch(call: Call) -> Response:
         )
     wrapper = payloads.without_nulls({name: _single(value) for name, value in wrapper.items()})
     (name, operation), *_ = wrapper.items()
-    account = own_account(call, str(operation.get("accountId", ""))) if isinstance(operation, dict) else None
+    if name == "processDocuments" and isinstance(operation, dict):
+        return documents.answer_process_documents(call, operation)
+    mistakes = payloads.mistakes("AccountManagementRequests", wrapper)
+    account = _account(call, operation) if isinstance(operation, dict) else None
     number = account.account if account else ""
     call.about(f"{name}:{number}")
-    mistakes = payloads.mistakes("AccountManagementRequests", wrapper)
-    if not mistakes and name not in OPERATIONS:
-        mistakes = [f"The sandbox does not simulate {name}"]
+    if not mistakes and account is None:
+        mistakes = ["accountId is missing"]
     request_id = new_request(call.sandbox, call.master, number, name)
+    accepted = None
     if not mistakes and account is not None:
-        mistakes = _OPERATIONS[name](call.sandbox, account, operation, request_id)
-    if mistakes:
-        outcome = failure(account.title if account else "", account.external_id if account else "", mistakes)
-        response = report(call.sandbox, request_id, call.client.client_id, call.master, outcome)
-        close_request(call.sandbox, request_id, "REJECTED", mistakes[0], response)
-        return answer(response)
+        found = _check(call.sandbox, account, name, operation, request_id)
+        mistakes, accepted = (found, None) if isinstance(found, list) else ([], found)
+    if accepted is None or account is None:
+        return _refused(call, account, request_id, mistakes)
     call.sandbox.ledger.record("patch", number, str(request_id), {"operation": name})
-    if name == "changeAccountHolderDetail":
-        return answer({"requestId": request_id, "executedAt": ibkr_time(call.sandbox.clock.now())}, 202)
-    outcome = {
-        "customer": account.title if account else "",
-        "externalId": account.external_id if account else "",
-        "status": "Success",
-    }
-    response = report(call.sandbox, request_id, call.client.client_id, call.master, outcome)
-    close_request(call.sandbox, request_id, "ACCEPTED", "", response)
-    return answer(response)
+    return _taken(call, account, name, operation, request_id, accepted)
 
 
 def _single(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _update_alias(sandbox: Sandbox, account: AccountRow, operation: dict[str, Any], request_id: int) -> list[str]:
-    alias = operation.get("accountAlias")
-    if alias is None:
-        return ["Account alias is missing."]
-    if len(alias) > 80:
-        return ["Account alias exceeds 80 characters"]
-    if not account.is_open:
-        return [f"Account {account.account} is not open"]
-    sandbox.accounts.update(account.account, alias=alias)
-    return []
-
-
-def _change_holder(sandbox: Sandbox, account: AccountRow, operation: dict[str, Any], request_id: int) -> list[str]:
-    has_verification_task = any(
-        t.form_number == 9974 and t.completed_at is None for t in review.tasks(sandbox, account.account)
+def _account(call: Call, operation: dict[str, Any]) -> AccountRow | None:
+    """The account an operation names: by number, by its user, or as the first of several. 403 when it is another's."""
+    subs = operation.get("subAccounts")
+    named = (
+        operation.get("accountId")
+        or operation.get("ibAccountId")
+        or (subs[0] if isinstance(subs, list) and subs else None)
     )
-    if not account.is_open and not (account.status in ("N", "P") and has_verification_task):
+    if named is not None:
+        return own_account(call, str(named))
+    if isinstance(username := operation.get("referenceUserName"), str):
+        account = call.sandbox.accounts.by_username(username)
+        return own_account(call, account.account if account else username)
+    return None
+
+
+def _subject(sandbox: Sandbox, account: AccountRow, operation: dict[str, Any], request_id: int) -> changes.Subject:
+    master = sandbox.accounts.master(account.master)
+    if master is None:
+        raise LookupError(account.master)
+    return changes.Subject(sandbox, account, master, operation, request_id, sandbox.clock.now())
+
+
+def _check(
+    sandbox: Sandbox, account: AccountRow, name: str, operation: dict[str, Any], request_id: int
+) -> list[str] | changes.Accepted:
+    known = changes.ALL[name]
+    if known.statuses and account.status not in known.statuses:
         return [f"Account {account.account} is not open"]
-    details = operation.get("newAccountHolderDetails", [])
-    if len(details) != 1:
-        return ["newAccountHolderDetails is missing"]
-    change = details[0]
-    person = _named_person(sandbox.accounts.persons(account.account), change)
-    if person is None:
-        return ["Account holder is not known: provide id or externalId of the individual"]
-    found: list[str] = []
-    if "residenceAddress" in change:
-        found += rules.address(change["residenceAddress"], "Residence", person.external_id)
-    if "mailingAddress" in change:
-        found += rules.address(change["mailingAddress"], "Mailing", person.external_id)
-    if "name" in change:
-        found += rules.name(change["name"])
-    if "phones" in change:
-        found += rules.phones(change["phones"])
-    if "email" in change:
-        found += rules.email(change["email"], "")
-    if found:
-        return found
+    return known.check(_subject(sandbox, account, operation, request_id))
+
+
+def _refused(call: Call, account: AccountRow | None, request_id: int, mistakes: list[str]) -> Response:
+    outcome = failure(account.title if account else "", account.external_id if account else "", mistakes)
+    response = report(call.sandbox, request_id, call.client.client_id, call.master, outcome)
+    close_request(call.sandbox, request_id, "REJECTED", mistakes[0], response)
+    return answer(response)
+
+
+def _taken(
+    call: Call,
+    account: AccountRow,
+    name: str,
+    operation: dict[str, Any],
+    request_id: int,
+    accepted: changes.Accepted,
+) -> Response:
+    sandbox, now = call.sandbox, call.sandbox.clock.now()
+    due = accepted.due
+    if due is not None and due > now and sandbox.config.get("change_times", "documented") == "fast":
+        due = now + timedelta(seconds=int(sandbox.config.get("maintenance_seconds", 45)))
+    is_immediate = due is not None and due <= now
+    kept = dumps({"operation": operation, "note": accepted.note})
     sandbox.store.execute(
-        "UPDATE am_requests SET status = 'REMOVED', message = 'Replaced by a newer request', due_at = NULL"
-        " WHERE account = ? AND kind = 'changeAccountHolderDetail' AND status = 'PENDING' AND id <> ?",
-        account.account, request_id,
+        "UPDATE am_requests SET payload = ?, message = ?, due_at = ? WHERE id = ?",
+        kept, accepted.message, None if due is None else stamp(due), request_id,
     )  # fmt: skip
-    due = sandbox.clock.now() + timedelta(seconds=int(sandbox.config.get("maintenance_seconds", 45)))
-    payload = dumps({"entity_id": person.entity_id, "change": change})
-    sandbox.store.execute(
-        "UPDATE am_requests SET due_at = ?, payload = ? WHERE id = ?", stamp(due), payload, request_id
-    )
-    return []
+    members: dict[str, Any] = {}
+    if is_immediate:
+        outcome = _carry_out(sandbox, request_id, account, name, operation, accepted.note)
+        if outcome.rejection:
+            return _refused(call, account, request_id, [outcome.rejection])
+        members = outcome.members
+    found = {"customer": account.title, "externalId": account.external_id, "status": "Success", **members}
+    response = report(sandbox, request_id, call.client.client_id, call.master, found)
+    if is_immediate:
+        close_request(sandbox, request_id, "ACCEPTED", "", response)
+    mode = sandbox.config.get("asynchronous_changes", None)
+    if mode is True or (mode is None and not is_immediate):
+        return answer({"requestId": request_id, "executedAt": ibkr_time(now)}, 202)
+    return answer(response)
 
 
-def _named_person(persons: list[Person], change: dict[str, Any]) -> Person | None:
-    wanted = (change.get("id"), change.get("externalId"))
-    return next(
-        (person for person in persons if str(person.entity_id) == wanted[0] or person.external_id == wanted[1]), None
-    )
+def _carry_out(
+    sandbox: Sandbox, request_id: int, account: AccountRow, name: str, operation: dict[str, Any], note: dict[str, Any]
+) -> changes.Outcome:
+    known = changes.ALL[name]
+    outcome = known.apply(_subject(sandbox, account, operation, request_id), note)
+    if known.callback:
+        _tell(sandbox, account, known.callback, "REJECTED" if outcome.rejection else "ACCEPTED", note)
+    return outcome
 
 
-def _submit_documents(sandbox: Sandbox, account: AccountRow, operation: dict[str, Any], request_id: int) -> list[str]:
-    handed_in = operation.get("documents", [])
-    if not handed_in:
-        return ["documents is missing"]
-    forms = [document.get("formNumber") for document in handed_in]
-    if len(set(forms)) != len(forms):
-        return ["Only one document per form number is accepted"]
-    signers = sandbox.accounts.persons(account.account)
-    found: list[str] = []
-    for document in handed_in:
-        found += documents.mistakes(sandbox, account.master, document, signers)
-        form = document.get("formNumber")
-        is_wanted = form is not None and (
-            documents.waiting_task(sandbox, account.account, form) is not None
-            or login_messages.agreement_for(sandbox, account.account, form) is not None
-        )
-        if form is not None and not is_wanted:
-            found.append(f"Form {form} is not an outstanding task of account {account.account}")
-    if not found:
-        for document in handed_in:
-            documents.take(sandbox, account.account, document, request_id, stamp(sandbox.clock.now()))
-    return found
-
-
-_OPERATIONS = {
-    "updateAccountAlias": _update_alias, "changeAccountHolderDetail": _change_holder,
-    "documentSubmission": _submit_documents,
-}  # fmt: skip
+def _tell(sandbox: Sandbox, account: AccountRow, kind: str, status: str, note: dict[str, Any]) -> None:
+    if kind in ("ADD_TRADING", "REMOVE_TRADING"):
+        word = "REMOVED" if kind == "REMOVE_TRADING" and status == "ACCEPTED" else status
+        for bundle in note["bundles"]:
+            details = {"bundle": bundle, "status": word}
+            callbacks.emit_request(sandbox, account.master, kind, account.account, details=details)
+    else:
+        callbacks.emit_request(sandbox, account.master, kind, account.account, status=status)
 
 
 def _settle_due(sandbox: Sandbox) -> None:
     now = stamp(sandbox.clock.now())
     for row in sandbox.store.rows(
-        "SELECT * FROM am_requests WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at", now
+        "SELECT * FROM am_requests WHERE due_at IS NOT NULL AND due_at <= ? ORDER BY due_at, id", now
     ):
-        stored = loads(row["payload"])
-        change = stored["change"]
-        if "reject" in change.get("residenceAddress", {}).get("street1", "").lower():
-            close_request(sandbox, row["id"], "REJECTED", "The new address could not be verified")
-            continue
-        _apply(sandbox, row["account"], stored["entity_id"], change)
-        close_request(sandbox, row["id"], "ACCEPTED")
+        _settle(sandbox, row)
 
 
-def _apply(sandbox: Sandbox, account: str, entity_id: int, change: dict[str, Any]) -> None:
-    fields: dict[str, Any] = {}
-    if "residenceAddress" in change:
-        fields["residence"] = change["residenceAddress"]
-        if change.get("sameMailAddress"):
-            fields["mailing"] = change["residenceAddress"]
-    names = {
-        "mailingAddress": "mailing", "name": "name", "phones": "phones", "email": "email",
-        "employmentType": "employment",
-        "maritalStatus": "marital_status",
-    }  # fmt: skip
-    fields.update({column: change[member] for member, column in names.items() if member in change})
-    if fields:
-        sandbox.accounts.update_person(entity_id, **fields)
-    if "residence" in fields:
-        sandbox.accounts.update(account, country=fields["residence"]["country"])
+def _settle(sandbox: Sandbox, row: sqlite3.Row) -> None:
+    """What fell due happens as of the instant it was due."""
+    stored, account = loads(row["payload"]), sandbox.accounts.get(row["account"])
+    if account is None:
+        close_request(sandbox, row["id"], "REJECTED", "The account no longer exists")
+        return
+    with sandbox.clock.as_of(moment(row["due_at"]), sandbox.clock.wall()):
+        outcome = _carry_out(sandbox, row["id"], account, row["kind"], stored["operation"], stored["note"])
+    close_request(sandbox, row["id"], "REJECTED" if outcome.rejection else "ACCEPTED", outcome.rejection)
+
+
+def waiting_for_client(sandbox: Sandbox, account: str) -> sqlite3.Row | None:
+    """The change of this account that the client must acknowledge, or None."""
+    return sandbox.store.row(
+        "SELECT * FROM am_requests WHERE account = ? AND status = 'PENDING' AND message = ? AND due_at IS NULL"
+        " ORDER BY id DESC LIMIT 1",
+        account, permissions.WAITS_FOR_CLIENT,
+    )  # fmt: skip
+
+
+def acknowledge(sandbox: Sandbox, account: str, *, accept: bool) -> bool:
+    """The client says yes or no to a change that waits for it; False when none does."""
+    row = waiting_for_client(sandbox, account)
+    if row is None:
+        return False
+    if not accept:
+        close_request(sandbox, row["id"], "REJECTED", "The client did not acknowledge the change")
+        return True
+    due = permissions.acknowledged(sandbox.clock.now())
+    sandbox.store.execute("UPDATE am_requests SET message = '', due_at = ? WHERE id = ?", stamp(due), row["id"])
+    _settle_due(sandbox)
+    return True
+
+
+def _acknowledge_backstage(sandbox: Sandbox, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    account = str(body.get("account", ""))
+    if not acknowledge(sandbox, account, accept=bool(body.get("accept", True))):
+        raise Mistake(f"no change of account {account} waits for its client")
+    return {"account": account}

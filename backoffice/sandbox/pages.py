@@ -30,7 +30,16 @@ def refused(reason: str) -> str:
     return _page("Sign-in failed - IBKR Client Portal (simulated)", "Not signed in", text)
 
 
-def portal(name: str, username: str, action: str, account: AccountRow | None, steps: list[str], portal_id: str) -> str:
+def portal(
+    name: str,
+    username: str,
+    action: str,
+    account: AccountRow | None,
+    steps: list[str],
+    portal_id: str,
+    *,
+    has_change: bool = False,
+) -> str:
     """The landing page: who is signed in, the page asked for, and what is left to do for the account."""
     rows = [("Signed in as", f"{name} ({username})"), ("Page", action or "Home")]
     if account:
@@ -47,6 +56,12 @@ def portal(name: str, username: str, action: str, account: AccountRow | None, st
         content += "<p>There is nothing left for you to do. We are reviewing your application.</p>"
     if account and account.state == "Incomplete Application":
         content += f'<form method="post" action="/sso/portal/{escape(portal_id)}/finish"><button>Finish application</button></form>'
+    if has_change:
+        content += (
+            "<h2>Change of your advisor's fees</h2>"
+            f'<form method="post" action="/sso/portal/{escape(portal_id)}/acknowledge">'
+            "<button>Acknowledge the change</button></form>"
+        )
     return _page("IBKR Client Portal (simulated)", username, content)
 
 

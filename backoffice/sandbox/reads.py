@@ -14,6 +14,7 @@ from .kernel import Sandbox
 from .queries import bad_query, days, instant, own_account, page, status_filter
 
 SCHEMA = ""
+AMOUNTS = ("netWorth", "liquidNetWorth", "annualNetIncome", "totalAssets")
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
@@ -25,10 +26,10 @@ def routes(sandbox: Sandbox) -> list[Route]:
     ]
 
 
-def _status_of(account: AccountRow) -> dict[str, Any]:
+def _status_of(sandbox: Sandbox, account: AccountRow) -> dict[str, Any]:
     members = {
         "accountId": account.account, "status": account.status, "description": account.description,
-        "state": account.state,
+        "state": review.shown_state(sandbox, account),
         "dateStarted": instant(account.date_started), "dateOpened": instant(account.date_opened),
         "dateClosed": instant(account.date_closed),
         "masterAccountId": account.master, "adminAccountId": account.master,
@@ -37,7 +38,7 @@ def _status_of(account: AccountRow) -> dict[str, Any]:
 
 
 def _status(call: Call) -> Response:
-    return answer(_status_of(own_account(call, call.request.path_params["account"])))
+    return answer(_status_of(call.sandbox, own_account(call, call.request.path_params["account"])))
 
 
 def _statuses(call: Call) -> Response:
@@ -51,7 +52,7 @@ def _statuses(call: Call) -> Response:
         if start <= account.date_started.astimezone(NEW_YORK).date().isoformat() <= end
         and wanted in (None, account.status)
     ]
-    shown = [_status_of(account) for account in found[offset : offset + limit]]
+    shown = [_status_of(call.sandbox, account) for account in found[offset : offset + limit]]
     return answer({"accounts": shown, "offset": offset, "limit": limit, "total": len(found)})
 
 
@@ -62,7 +63,7 @@ def _tasks(call: Call) -> Response:
         "accountId": account.account,
         "status": account.status,
         "description": account.description,
-        "state": account.state,
+        "state": review.shown_state(call.sandbox, account),
     }
     found = review.tasks(call.sandbox, account.account)
     if kind == "pending":
@@ -113,26 +114,43 @@ def _registration(task: review.Task) -> dict[str, Any]:
 def _details(call: Call) -> Response:
     account = own_account(call, call.request.path_params["account"])
     sandbox = call.sandbox
+
+    def trait(name: str, default: Any = None) -> Any:
+        return sandbox.accounts.trait(account.account, name, default)
+
+    financial = trait("financial", {})
+    persons = sandbox.accounts.persons(account.account)
+    approved = [*account.permissions, *trait("capabilities", [])] if account.is_open else []
     members = {
-        "accountId": account.account, "masterAccountId": account.master, "mainAccount": account.account,
-        "primaryUser": account.username,
-        "clearingStatus": account.status, "clearingStatusDescription": account.description, "stateCode": account.state,
+        "accountId": account.account, "masterAccountId": account.master,
+        "mainAccount": trait("main account", account.account), "primaryUser": account.username,
+        "clearingStatus": account.status, "clearingStatusDescription": account.description,
+        "stateCode": review.shown_state(sandbox, account),
         "baseCurrency": account.base_currency, "dateBegun": instant(account.date_started),
         "dateApproved": instant(account.date_opened),
         "dateOpened": instant(account.date_opened), "dateClosed": instant(account.date_closed),
         "accountTitle": account.title,
         "officialTitle": account.title, "accountAlias": account.alias, "emailAddress": account.email,
-        "margin": account.margin,
-        "applicantType": "INDIVIDUAL", "investmentObjectives": account.objectives, "externalId": account.external_id,
+        "margin": account.margin, "optionLevel": trait("option level"),
+        "applicantType": trait("customer type", "INDIVIDUAL"), "subType": trait("sub type"),
+        "investmentObjectives": account.objectives, "externalId": account.external_id,
         "feeTemplate": {name: str(value) for name, value in account.fees.items() if isinstance(value, str)},
-        "processType": "API",
-        "capabilities": {"approved": account.permissions if account.is_open else [], "requested": account.permissions},
+        "stockYieldProgram": {"status": "ENROLLED" if trait("syep", {}).get("enrolled") else "NOT_ENROLLED"},
+        "dividendReinvestment": {"enrolled": bool(trait("drip", {}).get("enrolled"))},
+        "propertyProfile": trait("property profile"), "mifirStatus": trait("mifir"), "processType": "API",
+        "capabilities": {"approved": approved, "requested": account.permissions},
+        "signatures": [person.full_name for person in persons],
     }  # fmt: skip
+    amounts = {name: financial[name] for name in AMOUNTS if name in financial}
     return answer(
         {
             "account": {name: value for name, value in members.items() if value is not None},
-            "associatedPersons": [_associated(person, account) for person in sandbox.accounts.persons(account.account)],
+            "associatedPersons": [_associated(person, account) for person in persons],
             "associatedEntities": [],
+            "withHoldingStatement": trait("withholding", {}),
+            "marketData": [{"value": str(value)} for value in trait("market data", [])],
+            "financialInformation": amounts,
+            "sourcesOfWealth": financial.get("sourcesOfWealth", []),
             "tradeBundles": account.permissions,
             "restrictions": [],
             "hasError": False,

@@ -18,8 +18,8 @@ from typing import Any
 
 from starlette.routing import Route
 
-from . import forms
-from .accounts import AccountRow
+from . import callbacks, forms
+from .accounts import AccountRow, Person
 from .clock import moment, stamp
 from .jsonio import dumps, loads
 from .kernel import Sandbox
@@ -39,12 +39,14 @@ CREATE INDEX IF NOT EXISTS tasks_account ON tasks (account)
 INCOMPLETE, DOCUMENTS, REVIEW, APPROVAL, OPEN = (
     "Incomplete Application", "Documents Required", "Under Review with IBKR", "Pending Approval", "Open",
 )  # fmt: skip
-TO_BE_SENT, TO_BE_COMPLETED, RECEIVED, COMPLETED = (
+TO_BE_SENT, TO_BE_SIGNED, TO_BE_COMPLETED, RECEIVED, COMPLETED = (
     "To Be Sent",
+    "To Be Signed",
     "To Be Completed",
     "Received- Being Processed",
     "Completed",
 )
+INACTIVITY = timedelta(days=135)
 STAGES = {INCOMPLETE: "N", DOCUMENTS: "P", REVIEW: "P", APPROVAL: "P", OPEN: "O"}
 DEFAULT_SECONDS = {
     "auto_finish_seconds": 60,
@@ -112,14 +114,27 @@ def outstanding(sandbox: Sandbox, account: str) -> list[Task]:
 
 
 def add_task(
-    sandbox: Sandbox, account: str, form_number: int, *, is_online: bool, external_id: str, entity_id: int
+    sandbox: Sandbox,
+    account: str,
+    form_number: int,
+    *,
+    is_online: bool,
+    external_id: str,
+    entity_id: int,
+    is_required: bool = True,
 ) -> None:
-    action, state = ("to complete", TO_BE_COMPLETED) if is_online else ("to send", TO_BE_SENT)
+    """Online tasks are completed in the portal; agreements are to be signed, other papers to be sent."""
+    action, state = ("to send", TO_BE_SENT)
+    if is_online:
+        action, state = ("to complete", TO_BE_COMPLETED)
+    elif forms.is_signed(form_number):
+        action, state = ("to sign", TO_BE_SIGNED)
     sandbox.store.execute(
         "INSERT INTO tasks (account, form_number, form_name, action, state, is_required, is_online, external_id,"
         " entity_id, started_at)"
-        " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?)",
-        account, form_number, FORMS.get(form_number) or forms.name_of(form_number), action, state, int(is_online), external_id,
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        account, form_number, FORMS.get(form_number) or forms.name_of(form_number),
+        action, state, int(is_required), int(is_online), external_id,
         entity_id,
         stamp(sandbox.clock.now()),
     )  # fmt: skip
@@ -151,6 +166,31 @@ def receive_document(sandbox: Sandbox, task: Task, file_name: str) -> None:
     )  # fmt: skip
 
 
+def ask_for_tax_form(sandbox: Sandbox, account: str, is_us_person: bool, person: Person) -> None:
+    """A changed name, address or tax country of an open account needs a new tax form; approval does not wait for it."""
+    form = 5002 if is_us_person else 5001
+    if any(task.form_number == form and task.completed_at is None for task in tasks(sandbox, account)):
+        return
+    add_task(
+        sandbox, account, form, is_online=False, external_id=person.external_id, entity_id=person.entity_id,
+        is_required=False,
+    )  # fmt: skip
+
+
+def shown_state(sandbox: Sandbox, account: AccountRow) -> str:
+    """The state in words; an open account with unfinished tasks is open and "Documents Required"."""
+    if account.is_open and any(task.completed_at is None for task in tasks(sandbox, account.account)):
+        return DOCUMENTS
+    return account.state
+
+
+def abandon(sandbox: Sandbox, account: AccountRow, at: datetime) -> None:
+    """Status A; what it was is kept for a reset."""
+    kept = {"at": stamp(at), "status": account.status, "state": account.state}
+    sandbox.accounts.set_trait(account.account, "abandoned", kept)
+    sandbox.accounts.update(account.account, status="A", state="", due_at=None, date_closed=at)
+
+
 def judge_task(sandbox: Sandbox, task: Task) -> None:
     """Accept this task now, as if its review had ended."""
     _judge_paper(sandbox, task.id, task.account, sandbox.clock.now(), "")
@@ -168,12 +208,15 @@ def begin(sandbox: Sandbox, account: str, *, is_complete: bool) -> None:
 
 def finish_application(sandbox: Sandbox, account: AccountRow, at: datetime | None = None) -> None:
     """The client did the remaining steps in the portal. Nothing happens when that was done before."""
-    if account.state != INCOMPLETE or account.status != "N":
+    if account.state != INCOMPLETE or account.status not in ("N", "E"):
         return
     when = at or sandbox.clock.now()
     for task in outstanding(sandbox, account.account):
         if task.is_online:
             complete_task(sandbox, task.id, when)
+    if account.status == "E":
+        sandbox.accounts.update(account.account, status="O", state=OPEN, due_at=None)
+        return
     _after_the_client(sandbox, account.account, when)
 
 
@@ -186,12 +229,35 @@ def set_state(sandbox: Sandbox, account: str, state: str, at: datetime | None = 
     if state == OPEN:
         fields["date_opened"] = when
     sandbox.accounts.update(account, **fields)
+    if state == OPEN and (row := sandbox.accounts.get(account)) is not None:
+        callbacks.emit_request(sandbox, row.master, "ACCT_OPENING", account, status="OPENED")
+
+
+def reject(sandbox: Sandbox, account: AccountRow, at: datetime) -> None:
+    """Compliance says no: status R, never opened."""
+    sandbox.accounts.update(account.account, status="R", state="", due_at=None, date_closed=at)
+    callbacks.emit_request(sandbox, account.master, "ACCT_OPENING", account.account, status="REJECTED")
 
 
 def bring_up_to_date(sandbox: Sandbox) -> None:
     """Do everything that has fallen due, in the order in which it fell due."""
     while (step := _next_step(sandbox)) is not None:
         step()
+    _abandon_the_inactive(sandbox)
+
+
+def _abandon_the_inactive(sandbox: Sandbox) -> None:
+    """An application without any request, paper or finished step for 135 days is abandoned."""
+    latest = stamp(sandbox.clock.now() - INACTIVITY)
+    rows = sandbox.store.rows(
+        "SELECT account FROM accounts WHERE status IN ('N', 'P') AND date_started <= ?"
+        " AND NOT EXISTS (SELECT 1 FROM am_requests r WHERE r.account = accounts.account AND r.submitted_at > ?)"
+        " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.account = accounts.account AND (t.started_at > ? OR t.completed_at > ?))",
+        latest, latest, latest, latest,
+    )  # fmt: skip
+    for row in rows:
+        if (account := sandbox.accounts.get(row["account"])) is not None:
+            abandon(sandbox, account, sandbox.clock.now())
 
 
 def _next_step(sandbox: Sandbox) -> Any:
@@ -208,11 +274,17 @@ def _next_step(sandbox: Sandbox) -> Any:
 
 
 def _judge_paper(sandbox: Sandbox, task_id: int, account: str, at: datetime, verdict: str | None) -> None:
+    row, task = sandbox.accounts.get(account), next(task for task in tasks(sandbox, account) if task.id == task_id)
+    if row is not None and task.state == RECEIVED:
+        details = {
+            "form_number": task.form_number, "status": "REJECTED" if verdict else "ACCEPTED",
+            "external_id": task.external_id,
+        }  # fmt: skip
+        callbacks.emit_request(sandbox, row.master, "DOC_SUBMISSION", account, details=details)
     if verdict:
         reject_task(sandbox, task_id, verdict)
         return
     complete_task(sandbox, task_id, at)
-    row = sandbox.accounts.get(account)
     if row is not None and row.state == DOCUMENTS and row.status in ("N", "P"):
         _after_the_client(sandbox, account, at)
 

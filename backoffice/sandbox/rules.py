@@ -68,7 +68,11 @@ PRODUCTS = frozenset(
 EMPLOYMENT = frozenset(["EMPLOYED", "SELFEMPLOYED", "RETIRED", "STUDENT", "UNEMPLOYED", "ATHOMETRADER", "HOMEMAKER"])
 MARGINS = frozenset({"Cash", "Margin", "RegT", "REGT", "PortfolioMargin"})
 PROHIBITED = frozenset({"AFG", "CUB", "IRN", "PRK", "SYR"})
-FEE_TEMPLATES = frozenset({"Standard", "Household", "Institutional"})
+# Name: type and yearly figure. The documentation prints no template: advisors make them in the portal.
+FEE_TEMPLATES = {
+    "Standard": ("PERCENTOFEQUITY", Decimal("1.00")), "Household": ("PERCENTOFEQUITY", Decimal("0.80")),
+    "Institutional": ("PERCENTOFEQUITY", Decimal("0.50")), "Flat fee": ("ANNUALFLATFEE", Decimal(1200)),
+}  # fmt: skip
 TRULIOO = frozenset(
     [
         "ARG",
@@ -130,6 +134,10 @@ def day(text: str) -> date | None:
 
 def age(born: date, today: date) -> int:
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def prefix_is_used_up(prefix: str) -> str:
+    return f"All usernames starting with the prefix, {prefix} are already taken. Please use a different prefix."
 
 
 def email(value: str | None, master_email: str) -> list[str]:
@@ -284,39 +292,6 @@ def identification(value: dict[str, Any], today: date) -> list[str]:
         expires = day(card.get("expirationDate", ""))
         if expires is None or expires <= today:
             found.append("Expiration date of the identification document is missing or past for Account Holder")
-    return found
-
-
-def financial(values: list[dict[str, Any]], employment_type: str | None) -> list[str]:
-    """`financialInformation`, an array of one; absent in a hybrid application without it."""
-    if not values:
-        return []
-    value = values[0]
-    found = []
-    worth, liquid = value.get("netWorth"), value.get("liquidNetWorth")
-    if any(value.get(member) is None for member in ("netWorth", "liquidNetWorth", "annualNetIncome")):
-        found.append(
-            "Invalid values for Net Worth, Liquid Net Worth and Annual Net Income in FinancialInformation node."
-        )
-    elif isinstance(worth, int | Decimal) and isinstance(liquid, int | Decimal) and liquid > worth:
-        found.append(
-            "Exception for accounts * Financial Criteria checks for Capabilities failed:"
-            " {est_net_worth=Your Liquid Net Worth cannot be larger than Net Worth} occurred."
-        )
-    sources = value.get("sourcesOfWealth", [])
-    if sources:
-        used = [source for source in sources if source.get("usedForFunds")]
-        total = sum((source.get("percentage", 0) for source in used), 0)
-        if not used:
-            found.append("At least one sourceOfWealth must be used to fund the account.")
-        elif total != 100:
-            found.append(
-                f"Total Percentage from SourcesOfWealth used to fund the account is {total}%. It MUST add to 100%."
-            )
-        if employment_type in ("EMPLOYED", "SELFEMPLOYED") and not any(
-            source.get("sourceType") == "SOW-IND-Income" for source in sources
-        ):
-            found.append(f"SourcesOfWealth must include SOW-IND-Income when EmploymentType is {employment_type}")
     return found
 
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from . import pages
+from . import maintenance, pages
 from .accounts import AccountRow
 from .clock import moment, stamp
 from .gateway import Call, Refusal, invalid_arguments, problem, require_user_agent, resource
@@ -50,11 +50,15 @@ def routes(sandbox: Sandbox) -> list[Route]:
     async def finish(request: Request) -> Response:
         return _finish(sandbox, request)
 
+    async def acknowledge(request: Request) -> Response:
+        return _finish(sandbox, request, is_acknowledgement=True)
+
     return [
         resource(sandbox, "POST", "/sso-browser-sessions", _browser_session, "sso-browser-sessions.write", signed=True),
         resource(sandbox, "POST", "/sso-sessions", _trading_session, "sso-sessions.write", signed=True),
         Route("/sso/resolver", resolver, methods=["GET"]),
         Route("/sso/portal/{portal}/finish", finish, methods=["POST"]),
+        Route("/sso/portal/{portal}/acknowledge", acknowledge, methods=["POST"]),
     ]
 
 
@@ -148,7 +152,7 @@ def _open_portal(sandbox: Sandbox, request: Request) -> Response:
     return _portal_page(sandbox, link["username"], request.query_params.get("ACTION", ""), portal)
 
 
-def _finish(sandbox: Sandbox, request: Request) -> Response:
+def _finish(sandbox: Sandbox, request: Request, *, is_acknowledgement: bool = False) -> Response:
     portal = request.path_params["portal"]
     link = sandbox.store.row("SELECT * FROM sso_links WHERE portal = ?", portal)
     account = None if link is None else sandbox.accounts.by_username(link["username"])
@@ -156,7 +160,10 @@ def _finish(sandbox: Sandbox, request: Request) -> Response:
         return HTMLResponse(
             pages.refused("Your session has ended. Please open the portal again from your advisor's link."), 403
         )
-    finish_application(sandbox, account)
+    if is_acknowledgement:
+        maintenance.acknowledge(sandbox, account.account, accept=True)
+    else:
+        finish_application(sandbox, account)
     return _portal_page(sandbox, link["username"], "", portal)
 
 
@@ -165,8 +172,10 @@ def _portal_page(sandbox: Sandbox, username: str, action: str, portal: str) -> R
     persons = sandbox.accounts.persons(account.account) if account else []
     steps = [task.form_name for task in outstanding(sandbox, account.account)] if account else []
     name = persons[0].full_name if persons else username
+    has_change = account is not None and maintenance.waiting_for_client(sandbox, account.account) is not None
     return HTMLResponse(
-        pages.portal(name, username, action, account, steps, portal), headers={"cache-control": "no-store"}
+        pages.portal(name, username, action, account, steps, portal, has_change=has_change),
+        headers={"cache-control": "no-store"},
     )
 
 

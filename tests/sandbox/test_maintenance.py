@@ -107,11 +107,8 @@ def test_a_pending_account_can_be_changed_only_with_the_verification_task(caller
     assert change().status_code == 202
 
 
-def test_unknown_and_unsimulated_operations_are_errors(caller: Caller) -> None:
+def test_an_unknown_operation_is_an_error(caller: Caller) -> None:
     assert errors(caller.patch("renameAccount", {"accountId": "U1000011"})) == ["Unrecognized property:'renameAccount'"]
-    assert errors(caller.patch("accountClose", {"accountId": "U1000011"})) == [
-        "The sandbox does not simulate accountClose"
-    ]
 
 
 def test_two_operations_in_one_request_are_refused(steady: Caller) -> None:
