@@ -48,15 +48,16 @@ class IbkrClient:
         self.credentials = credentials
         waits = timeouts or Timeouts()
         mover = transport or Transport(connect_timeout=waits.connect)
-        self._parts = (tokens, mover, waits)
         self.oauth = OAuth(self.environment, credentials, mover, read_timeout=waits.read)
         wanted = tuple(scopes)
+        source = tokens or CachedTokens(lambda: self.oauth.token(wanted))
+        self._parts = (source, mover, waits)
         requestor = Requestor(
             environment=self.environment,
             credentials=credentials,
             transport=mover,
             timeouts=waits,
-            tokens=tokens or CachedTokens(lambda: self.oauth.token(wanted)),
+            tokens=source,
             session_bearer=session_bearer,
         )
         self.echo = Echo(requestor)
