@@ -9,9 +9,11 @@ import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from time import monotonic, sleep
+from pathlib import Path
+from time import monotonic, sleep, time
 from typing import Any
 
+import jwt
 import pytest
 import requests
 
@@ -20,7 +22,7 @@ os.environ |= {"IBIND_LOG_TO_FILE": "false", "IBIND_LOG_TO_CONSOLE": "false", "I
 from ibind import IbkrClient, OrderRequest, QuestionType  # noqa: E402
 from ibind.support.errors import ExternalBrokerError  # noqa: E402
 
-from tests.contract.conftest import APPLE, Connected  # noqa: E402
+from tests.contract.conftest import APPLE, CLIENT_ID, USERNAME, Connected  # noqa: E402
 
 ACCOUNT = "U1000011"
 # ibind knows most of IBKR's questions by their text; of the others its user names a part.
@@ -152,6 +154,7 @@ def test_contracts(at_work: IbkrClient) -> None:
     assert "limit" in at_work.search_contract_rules(int(APPLE)).data["orderTypes"]
     assert {row["ccyPair"] for row in at_work.currency_pairs("USD").data["USD"]}
     assert at_work.currency_exchange_rate("EUR", "USD").data["rate"] > 0
+    assert at_work.trading_schedule_by_symbol("STK", "AAPL", "NASDAQ").data
 
 
 def test_market_data(at_work: IbkrClient) -> None:
@@ -208,7 +211,13 @@ def test_allocation(at_work: IbkrClient) -> None:
     assert at_work.post(group, made).data["success"] is True
     assert at_work.post(f"{group}/single", {"name": "Theirs"}).data["default_method"] == "E"
     assert "Theirs" in {row["name"] for row in at_work.get(group).data["data"]}
-    assert at_work.get("iserver/account/allocation/presets").data["default_method_for_all"]
+    shares = [{"name": ACCOUNT, "amount": 1}, {"name": "U1000012", "amount": 1}]
+    changed = {"name": "Theirs", "prev_name": "Theirs", "default_method": "R", "accounts": shares}
+    assert at_work.request("PUT", group, json=changed).data["success"] is True
+    assert at_work.post(f"{group}/single", {"name": "Theirs"}).data["default_method"] == "R"
+    presets = at_work.get("iserver/account/allocation/presets").data
+    assert presets["default_method_for_all"]
+    assert at_work.post("iserver/account/allocation/presets", presets).data["success"] is True
     limit = round(price_of(at_work) * 1.01, 2)
 
     block = at_work.place_order(
@@ -225,3 +234,30 @@ def test_allocation(at_work: IbkrClient) -> None:
         sleep(0.5)
     assert {row["account_allocation_name"] for row in rows} == {ACCOUNT, "U1000012"}
     assert at_work.post(f"{group}/delete", {"name": "Theirs"}).data["success"] is True
+
+
+def test_the_token_and_the_sign_on_as_ibauth_sends_them(connected: Connected, key_pair: tuple[Path, str]) -> None:
+    """ibauth 0.1.6 from PyPI cannot be pointed here unchanged: its host is fixed to https://api.ibkr.com and it asks a
+    public service for our address. What it sends is short, so it is sent here, member for member."""
+    now = int(time())
+
+    def jws(claims: dict[str, Any], *, iat: int = 0, exp: int = 0) -> str:
+        headers = {"alg": "RS256", "typ": "JWT", "kid": "contract-1"}
+        return jwt.encode({**claims, "exp": now + exp, "iat": now + iat}, key_pair[0].read_bytes(), "RS256", headers)
+
+    assertion = jws({"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": "/token"}, iat=-10, exp=20)
+    form = {
+        "grant_type": "client_credentials", "client_assertion": assertion, "scope": "sso-sessions.write",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+    }  # fmt: skip
+    token = requests.post(f"{connected.sandbox.url}/oauth2/api/v1/token", data=form, timeout=10).json()
+    signed = jws({"ip": "127.0.0.1", "credential": USERNAME, "iss": CLIENT_ID}, exp=86400)
+    session = requests.post(
+        f"{connected.sandbox.url}/gw/api/v1/sso-sessions", data=signed, timeout=10,
+        headers={"Authorization": f"Bearer {token['access_token']}", "Content-Type": "application/jwt"},
+    ).json()  # fmt: skip
+    bearer = {"Authorization": f"Bearer {session['access_token']}"}
+    validated = requests.get(f"{connected.sandbox.url}/v1/api/sso/validate", headers=bearer, timeout=10)
+
+    assert token["scope"] == "sso-sessions.write"
+    assert validated.json()["USER_NAME"] == USERNAME
