@@ -109,10 +109,20 @@ def run(state: State, steps: Steps) -> int:
             bare, page = measure_pages(servers, settings)
         with steps.step("Reads of 25 rows"):
             direct, through_models = measure_reads(servers, settings)
+        with steps.step("The client on the sandbox, 5 minutes at IBKR's limit"):
+            client = measure_client(servers, settings)
     figures = [
         figure("page.sign_in", page, "requests/s", bare, "the bare health check of the same server", "0.15"),
         figure("database.read_25_rows", through_models // 1000, "microseconds", direct // 1000,
                "the same read through the driver", "8", higher_is_better=False),
+        figure("client.page_of_100_positions", client["overhead_typed_ns"] // 1000, "microseconds",
+               client["overhead_bare_ns"] // 1000, "the same requests bare, with .json()", "1.5", higher_is_better=False),
+        figure("client.reads_of_four_processes", client["pace_per_minute"], "reads/min", 600,
+               "what IBKR allows one master", "0.95"),
+        figure("client.refused_with_429", client["pace_refused"] + client["pace_failed"], "calls", 1,
+               "counted by the sandbox, of 3000", "0", higher_is_better=False),
+        figure("client.status_sweep_10000", client["sweep_calls"] if client["sweep_accounts"] == 10_000 else 999, "calls", 1,
+               "accounts in all: 10000", "12", higher_is_better=False),
     ]  # fmt: skip
     target = state.folder / "bench.json"
     target.write_text(json.dumps([asdict(line) for line in figures], indent=1) + "\n", encoding="utf-8")
@@ -149,3 +159,12 @@ def measure_reads(state: State, settings: dict[str, str]) -> tuple[int, int]:
     log: Path = state.log / "orm-read.log"
     run_logged([sys.executable, "-c", ORM_READ], log, "the models cannot be measured", "look at the log", settings)
     return direct, int(log.read_text(encoding="utf-8").strip().splitlines()[-1])
+
+
+def measure_client(state: State, settings: dict[str, str]) -> dict[str, int]:
+    """Return what the client's own bench found; see `bench_client`."""
+    log: Path = state.log / "client.log"
+    command = [sys.executable, "-m", "backoffice.embedded.bench_client", str(state.folder / "client")]
+    run_logged(command, log, "the client cannot be measured", "look at the log", settings)
+    found: dict[str, int] = json.loads(log.read_text(encoding="utf-8").strip().splitlines()[-1])
+    return found
