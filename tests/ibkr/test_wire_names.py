@@ -7,10 +7,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backoffice.ibkr.types.changes import AddressChange
+import pytest
+
+from backoffice.ibkr.types.changes import (
+    AddressChange,
+    LegalEntity,
+    LegalEntityIdentification,
+    OrganizationIdentification,
+    TrustIdentification,
+)
 from backoffice.ibkr.types.documents import DocumentSubmission
+from backoffice.ibkr.types.finances import FinancialInformation
 from backoffice.ibkr.types.funding import DepositNotice, Withdrawal
+from backoffice.ibkr.types.holders import HolderDetails, PersonDetails, UserPerson
 from backoffice.ibkr.types.people import Address, Identification, Phone
+from backoffice.ibkr.types.tax import W9, W8Ben
+from backoffice.ibkr.types.tax_entities import W8BenE
+from tests.ibkr.changes_as_written import WRITTEN
 from tests.ibkr.test_accounts import ALIAS, FULL, MINIMAL, document
 
 KNOWN: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "wire_names.json").read_text())
@@ -47,6 +60,34 @@ def test_changes_and_documents_use_known_members_only() -> None:
 
     assert unknown_members("UpdateAccountAlias", ALIAS.wire_members()) == []
     assert unknown_members("ChangeAccountHolderDetail", change.wire_members()) == []
+
+
+@pytest.mark.parametrize("key", sorted(WRITTEN))
+def test_each_operation_uses_known_members_only(key: str) -> None:
+    operation, _ = WRITTEN[key]
+
+    assert unknown_members("AccountManagementRequests", {key: operation.wire_value(listed=False)}) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "schema", "left_out"),
+    [
+        (HolderDetails, "AssociatedIndividual", set()),
+        (UserPerson, "UserDetails", set()),
+        (PersonDetails, "Individual", set()),
+        (Identification, "Identification", set()),
+        (W8BenE, "FormW8BENE", set()),
+        (W8Ben, "FormW8BEN", set()),
+        (W9, "FormW9", set()),
+        (FinancialInformation, "FinancialInformation", {"soiQuestionnaire", "questionnaires"}),
+        (TrustIdentification, "TrustIdentification", set()),
+        (OrganizationIdentification, "OrganizationIdentification", set()),
+        (LegalEntityIdentification, "LegalEntityIdentification", set()),
+        (LegalEntity, "LegalEntity", set()),
+    ],
+)
+def test_nothing_ibkr_can_be_told_about_somebody_is_forgotten(model: Any, schema: str, left_out: set[str]) -> None:
+    assert {field.alias for field in model.model_fields.values()} == set(KNOWN[schema]) - left_out
 
 
 def test_instructions_use_known_members_only() -> None:

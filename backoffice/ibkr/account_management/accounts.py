@@ -228,20 +228,21 @@ def _is_safe_page(url: str) -> bool:
 
 def _messages(body: object, reply: Reply) -> LoginMessages:
     if isinstance(body, dict):
-        listed = [row for row in list_of(body.get("loginMessages")) if isinstance(row, dict)]
-        return read_answer(LoginMessages, {**body, "loginMessages": listed}, reply, raw=body)
+        return read_answer(
+            LoginMessages, {**body, "loginMessages": _objects(body.get("loginMessages"))}, reply, raw=body
+        )
     return read_answer(LoginMessages, body, reply)
 
 
 def _beside(body: dict[str, Any]) -> dict[str, Any]:
     """Return what details tell beside the account itself, by our names."""
-    heirs = [*list_of(body.get("individualIRABeneficiaries")), *list_of(body.get("entityIRABeneficiaries"))]
+    heirs = [*_objects(body.get("individualIRABeneficiaries")), *_objects(body.get("entityIRABeneficiaries"))]
     financial = body.get("financialInformation")
     if isinstance(financial, list):
         financial = financial[0] if financial else None
     return {
-        "persons": list_of(body.get("associatedPersons")),
-        "entities": list_of(body.get("associatedEntities")),
+        "persons": _objects(body.get("associatedPersons")),
+        "entities": _objects(body.get("associatedEntities")),
         "financial": financial if isinstance(financial, dict) and financial else None,
         "sources_of_wealth": body.get("sourcesOfWealth"),
         "trade_bundles": body.get("tradeBundles"),
@@ -249,5 +250,9 @@ def _beside(body: dict[str, Any]) -> dict[str, Any]:
         "withholding_statement": body.get("withHoldingStatement"),
         "beneficiaries": heirs,
         "decedents": body.get("decedents"),
-        "restrictions": [row for row in list_of(body.get("restrictions")) if isinstance(row, dict)],
+        "restrictions": _objects(body.get("restrictions")),
     }
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [row for row in list_of(value) if isinstance(row, dict)]

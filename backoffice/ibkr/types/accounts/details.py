@@ -12,6 +12,10 @@ def _object(value: object) -> object:
     return value if isinstance(value, dict) else {}
 
 
+def _object_or_none(value: object) -> object:
+    return value if isinstance(value, dict) and value else None
+
+
 def _list(value: object) -> object:
     if value is None or value == "":
         return []
@@ -48,7 +52,9 @@ class ReportedAddress(Answer):
     postal_code: Text = Field(default="", validation_alias=AliasChoices("postalCode", "postal_code", "zip"))
 
 
-MaybeAddress = Annotated[ReportedAddress | None, BeforeValidator(lambda value: value if value else None)]
+MaybeAddress = Annotated[
+    ReportedAddress | None, BeforeValidator(lambda value: value if isinstance(value, dict) and value else None)
+]
 
 
 class AssociatedPerson(Answer):
