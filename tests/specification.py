@@ -12,7 +12,7 @@ fault altered.
 
 Where an example in the file breaks the file's own schema, the schema proves nothing, and that rule in that place is let go.
 `EXCEPTIONS` is what the facts know better than the file, each with its section. One that nothing needs any more fails
-the run (tests/checked_sandbox.py).
+the run (tests/specification_report.py).
 
 The file is `../shared/ibkr/openapi.json` beside the repository, or IBKR_OPENAPI; it is IBKR's and never committed. Without
 it this check is off, and the last lines of the run say so.
