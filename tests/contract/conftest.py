@@ -22,6 +22,7 @@ APPLE = "265598"
 SCOPES = [
     *("accounts.read", "accounts.write", "bank-instructions.read", "instructions.read", "transfers.write"),
     *("transfers.read", "statements.read", "reports.read", "sso-sessions.write", "sso-browser-sessions.write"),
+    *("enumerations.read", "forms.read", "validations.read", "echo.read", "echo.write"),
 ]
 
 
