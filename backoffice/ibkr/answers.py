@@ -126,7 +126,12 @@ def value_read(reply: Reply) -> Json:
 
     Raises AuthFailed, SessionNotReady, RateLimited, Rejected (a 4xx, or a 200 that states a problem) or Unavailable.
     """
-    body = readable_or_none(reply)
+    body: Json = None
+    unreadable: Unreadable | None = None
+    try:
+        body = decode(reply.body)
+    except Unreadable as problem_of_reading:
+        unreadable = problem_of_reading
     if (error := refused_access(reply, body)) is not None:
         raise error
     problem = problem_in(body)
@@ -135,12 +140,11 @@ def value_read(reply: Reply) -> Json:
     if 200 <= reply.status < 300:
         if problem is not None:
             raise _rejected(problem, reply)
-        try:
-            return decode(reply.body)
-        except Unreadable as why:
+        if unreadable is not None:
             raise Unavailable(
-                f"IBKR's answer cannot be read: {why}", status=reply.status, exchange=reply.exchange
-            ) from why
+                f"IBKR's answer cannot be read: {unreadable}", status=reply.status, exchange=reply.exchange
+            ) from unreadable
+        return body
     if 400 <= reply.status < 500:
         raise _rejected(problem or Problem(f"IBKR answered HTTP {reply.status}."), reply)
     reason = problem.text if problem else f"IBKR answered HTTP {reply.status}."

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic_core import core_schema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ABSENT = frozenset({"", "n/a", "none", "null", "nan", "-", "???"})
@@ -216,31 +216,52 @@ def _strictly(text: str, form: str) -> datetime:
     return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
-def _leniently(read: Callable[[object], object]) -> Callable[[object], object]:
-    def lenient(value: object) -> object:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How pydantic reads a field: None and a value of the `usual` type as they are, anything else by `read`.
+
+    What `read` makes of a value needs no second look. A page of an answer has thousands of values, most of them usual
+    ones, and those never leave pydantic's own code.
+    """
+
+    read: Callable[[object], object]
+    usual: type | None = None
+    is_nullable: bool = True
+    is_lenient: bool = True
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> core_schema.CoreSchema:
+        schema: core_schema.CoreSchema = core_schema.no_info_plain_validator_function(
+            self._leniently if self.is_lenient else self.read
+        )
+        if self.usual is not None:
+            taken = (
+                core_schema.str_schema(strict=True) if self.usual is str else core_schema.is_instance_schema(self.usual)
+            )
+            schema = core_schema.union_schema([taken, schema], mode="left_to_right")
+        return core_schema.nullable_schema(schema) if self.is_nullable else schema
+
+    def _leniently(self, value: object) -> object:
         try:
-            return read(value)
+            return self.read(value)
         except (ValueError, OverflowError):
             return None
 
-    return lenient
 
-
-def _plain_text(value: object) -> object:
-    if value is None or isinstance(value, str):
-        return value or ""
-    if isinstance(value, bool | list | dict):
+def _plain_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool | list | tuple | dict):
         return ""
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
-Text = Annotated[str, BeforeValidator(_plain_text)]
-OptionalId = Annotated[str | None, BeforeValidator(_leniently(text_id))]
-Id = Annotated[str, BeforeValidator(text_id)]
-Number = Annotated[Decimal | None, BeforeValidator(_leniently(number))]
-Percentage = Annotated[Decimal | None, BeforeValidator(_leniently(percentage))]
-MarketPrice = Annotated[Price | None, BeforeValidator(_leniently(price))]
-Amount = Annotated[MoneyText | None, BeforeValidator(_leniently(money_text))]
-Instant = Annotated[datetime | None, BeforeValidator(_leniently(instant))]
-Day = Annotated[date | None, BeforeValidator(_leniently(day))]
-Flag = Annotated[bool | None, BeforeValidator(_leniently(flag))]
+Text = Annotated[str, _Reading(_plain_text, str, is_nullable=False)]
+OptionalId = Annotated[str | None, _Reading(text_id)]
+Id = Annotated[str, _Reading(text_id, is_nullable=False, is_lenient=False)]
+Number = Annotated[Decimal | None, _Reading(number, Decimal)]
+Percentage = Annotated[Decimal | None, _Reading(percentage)]
+MarketPrice = Annotated[Price | None, _Reading(price)]
+Amount = Annotated[MoneyText | None, _Reading(money_text)]
+Instant = Annotated[datetime | None, _Reading(instant)]
+Day = Annotated[date | None, _Reading(day)]
+Flag = Annotated[bool | None, _Reading(flag)]

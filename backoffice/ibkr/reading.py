@@ -25,8 +25,13 @@ def read_answer(
 
 
 def read_answers(model: type[AnswerT], items: Iterable[Json], reply: Reply) -> tuple[AnswerT, ...]:
-    """Return each item as `model`."""
-    return tuple(read_answer(model, item, reply) for item in items)
+    """Return each item as `model`. Raises Unavailable when one cannot be."""
+    try:
+        return model.read_all(items)
+    except ValueError as problem:
+        raise Unavailable(
+            f"IBKR's answer cannot be read: {problem}", status=reply.status, exchange=reply.exchange
+        ) from problem
 
 
 def list_read(reply: Reply, *, within: str = "") -> list[Json]:

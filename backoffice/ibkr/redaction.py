@@ -1,12 +1,17 @@
 """What may be kept of an exchange with IBKR: everything but secrets, personal numbers and file contents.
 
-Redaction is by field name, so a value is hidden before anybody has decided whether it is harmless.
+Redaction is by field name, so a value is hidden before anybody has decided whether it is harmless. It takes longer than
+reading the answer did, and few answers are ever looked at again: so it happens when somebody looks (`Veiled`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
+from typing import Any, Generic, TypeVar
+
+KeptT = TypeVar("KeptT")
 
 HIDDEN = "[hidden]"
 LONGEST_TEXT = 2_000
@@ -76,6 +81,44 @@ _SECRET_NAMES = frozenset(
 )
 
 
+class Veiled(Generic[KeptT]):
+    """Something of IBKR's that can only be seen redacted. Copies, pickles and representations hold no more than that."""
+
+    __slots__ = ("_hidden", "_redacted", "_seen")
+
+    def __init__(self, redacted: Callable[[Any], KeptT], hidden: object) -> None:
+        self._redacted: Callable[[Any], KeptT] | None = redacted
+        self._hidden: object = hidden
+        self._seen: KeptT | None = None
+
+    def seen(self) -> KeptT | None:
+        """Return the redacted value, made at the first look; what was hidden is forgotten then."""
+        hidden, redacted = self._hidden, self._redacted  # in this order, for another thread forgets them in the other
+        if redacted is not None:
+            self._seen = redacted(hidden)
+            self._redacted = None
+            self._hidden = None
+        return self._seen
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Veiled) and self.seen() == other.seen()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Veiled, (_itself, self.seen())
+
+    def __deepcopy__(self, memo: object) -> "Veiled[KeptT]":
+        return self  # nobody can change it
+
+    def __repr__(self) -> str:
+        return "Veiled()"
+
+
+def _itself(value: KeptT) -> KeptT:
+    return value
+
+
 def redact(value: object) -> object:
     """Return a copy of a JSON-like value that is fit to be stored and shown: secrets hidden, long texts fingerprinted."""
     match value:
@@ -98,8 +141,13 @@ def redact_members(value: Mapping[str, object]) -> dict[str, object]:
     return {str(name): HIDDEN if _is_secret(str(name), member) else redact(member) for name, member in value.items()}
 
 
+@lru_cache(maxsize=4096)
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def _is_secret(name: str, value: object) -> bool:
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    plain = _plain(name)
     if plain == "data":  # `payload.data` is a file; `data` elsewhere is only an envelope
         return isinstance(value, str)
     return value is not None and plain in _SECRET_NAMES and value != ""

@@ -32,7 +32,7 @@ from backoffice.ibkr.environments import require_safe
 from backoffice.ibkr.errors import HeldBack, IbkrError, NotSent, OutcomeUnknown, Unavailable
 from backoffice.ibkr.limits import Limiter, Priority
 from backoffice.ibkr.paths import require_safe_path
-from backoffice.ibkr.redaction import redact
+from backoffice.ibkr.redaction import Veiled, redact
 from backoffice.ibkr.wire import Unreadable, decode
 
 USER_AGENT = "AdvisorBackOffice/0.1"  # IBKR's edge answers 403 to a request without one
@@ -76,6 +76,7 @@ class Exchange:
     """Both sides of one sending, redacted: the evidence an attempt keeps. `outcome` is "answered" or what broke.
 
     `skew_seconds` is IBKR's clock (the Date of its answer) minus ours; 0 while both agree within the call's own time.
+    `answer` is IBKR's answer: its JSON, a short text, or only its size and kind. It is redacted when first looked at.
     """
 
     request_id: str
@@ -88,8 +89,13 @@ class Exchange:
     outcome: str
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    answer: object = None
     skew_seconds: int | None = None
+    content: Veiled[object] | None = field(default=None, repr=False)
+
+    @property
+    def answer(self) -> object:
+        """What IBKR answered, redacted; None when it did not."""
+        return None if self.content is None else self.content.seen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +271,7 @@ class Transport:
         session = self._kept_session() if call.effect is Effect.READ else self._fresh_session()
 
         def exchange(
-            outcome: str, status: int | None = None, headers: Mapping[str, str] | None = None, answer: object = None
+            outcome: str, status: int | None = None, headers: Mapping[str, str] | None = None, body: bytes | None = None
         ) -> Exchange:
             record = Exchange(
                 request_id=request_id,
@@ -278,8 +284,8 @@ class Transport:
                 outcome=outcome,
                 status=status,
                 headers={name: value for name, value in (headers or {}).items() if name in KEPT_HEADERS},
-                answer=answer,
                 skew_seconds=_skew(headers or {}, started_at, clock.now()),
+                content=None if body is None else _veiled(body, headers or {}, is_private=call.is_private),
             )
             if self._recorder is not None:
                 self._recorder(record)
@@ -294,8 +300,7 @@ class Transport:
             _departure.reset(token)
             if call.effect is not Effect.READ:
                 session.close()
-        kept = f"[{len(body)} bytes, private]" if call.is_private else _readable(body, headers)
-        return Reply(status, headers, body, exchange("answered", status, headers, kept))
+        return Reply(status, headers, body, exchange("answered", status, headers, body))
 
     def _exchange_bytes(
         self, session: requests.Session, call: Call, request_id: str, started: int
@@ -389,6 +394,12 @@ def _sentence(problem: Exception) -> str:
         case requests.exceptions.SSLError():
             return "the TLS connection failed"
     return f"the connection failed ({type(problem).__name__})"
+
+
+def _veiled(body: bytes, headers: Mapping[str, str], *, is_private: bool) -> Veiled[object]:
+    if is_private:
+        return Veiled(str, f"[{len(body)} bytes, private]")
+    return Veiled(lambda content: _readable(content, headers), body)
 
 
 def _readable(body: bytes, headers: Mapping[str, str]) -> object:

@@ -5,7 +5,7 @@ In: numbers as Decimal, no duplicate keys, no NaN; anything else is unreadable.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NoReturn, TypeAlias
@@ -63,10 +63,10 @@ def _refuse_constant(name: str) -> NoReturn:
     raise Unreadable(f"{name} is not a number")
 
 
-def _unique(pairs: Iterable[tuple[str, Json]]) -> dict[str, Json]:
-    members: dict[str, Json] = {}
-    for name, value in pairs:
-        if name in members:
-            raise Unreadable(f"the member {name!r} appears twice")
-        members[name] = value
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Unreadable(f"the member {twice!r} appears twice")
     return members

@@ -1,12 +1,17 @@
 """What all requests and all answers have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from backoffice.ibkr.redaction import redact_members
+from backoffice.ibkr.redaction import Veiled, redact_members
+
+_RAW = (
+    "_raw"  # in the instance beside its fields: a private attribute of pydantic's would cost more than all its fields
+)
 
 
 class Request(BaseModel):
@@ -31,7 +36,11 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, validate_by_alias=True)
 
-    raw: dict[str, Any] = Field(default_factory=dict, repr=False)
+    @property
+    def raw(self) -> dict[str, Any]:
+        """Everything IBKR said, redacted; empty for a part of an answer, whose whole has it."""
+        veiled: Veiled[dict[str, Any]] | None = self.__dict__.get(_RAW)
+        return {} if veiled is None else veiled.seen() or {}
 
     @classmethod
     def read(cls, data: object, *, raw: Mapping[str, object] | None = None) -> Self:
@@ -39,13 +48,32 @@ class Answer(BaseModel):
 
         Raises ValueError when `data` cannot be one.
         """
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):
             raise ValueError(f"{cls.__name__} expects an object, not {type(data).__name__}.")
         try:
-            return cls.model_validate({**data, "raw": redact_members(data if raw is None else raw)})
+            answer = cls.model_validate(dict(data))
         except ValidationError as problem:
             where = ", ".join(".".join(str(part) for part in error["loc"]) for error in problem.errors())
             raise ValueError(f"{cls.__name__} cannot be read: {where}") from problem
+        answer.__dict__[_RAW] = Veiled(redact_members, data if raw is None else raw)
+        return answer
+
+    @classmethod
+    def read_all(cls, rows: Iterable[object]) -> tuple[Self, ...]:
+        """Return `read` of each row, in one pass. Raises ValueError when a row cannot be one."""
+        listed = list(rows)
+        try:
+            answers: list[Self] = _adapter(cls).validate_python(listed)
+        except ValidationError:
+            return tuple(cls.read(row) for row in listed)  # names the row's own problem
+        for answer, row in zip(answers, listed, strict=True):
+            answer.__dict__[_RAW] = Veiled(redact_members, row)
+        return tuple(answers)
+
+
+@lru_cache(maxsize=256)
+def _adapter(model: type[Answer]) -> TypeAdapter[Any]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
 
 
 def _without_empty(members: dict[str, Any]) -> dict[str, Any]:
