@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.db import models
 
 from backoffice.broker.models import MasterAccount
+from backoffice.core import clock
 from backoffice.core.fields import EncryptedTextField
 from backoffice.core.lifecycle import Lifecycle
 
@@ -241,6 +243,10 @@ class BrokerObject(models.Model):
         constraints = [models.UniqueConstraint(fields=["kind", "broker_id"], name="one_row_per_broker_object")]
 
 
+# A worker that is free answers within some tens of milliseconds of IBKR, so the first looks follow each other closely.
+_ASK_AGAIN = ((timedelta(seconds=1), 50), (timedelta(seconds=3), 150), (timedelta(seconds=10), 400))
+
+
 class InquiryState(models.TextChoices):
     WAITING = "waiting", "Waiting"
     TAKEN = "taken", "Being asked"
@@ -271,6 +277,12 @@ class Inquiry(models.Model):
     @property
     def answer(self) -> Any:
         return None if self.answer_text is None else json.loads(self.answer_text, parse_float=Decimal)
+
+    @property
+    def ask_again_ms(self) -> int:
+        """How long the page waits before it asks again: hardly at all while an answer is likely, then less often."""
+        age = clock.now() - self.asked_at
+        return next((wait for limit, wait in _ASK_AGAIN if age < limit), 1000)
 
     @property
     def is_final(self) -> bool:

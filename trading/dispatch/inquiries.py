@@ -61,7 +61,10 @@ def _answer(inquiry_pk: str, ask: Callable[[IbkrClient, MasterAccount, Inquiry],
 def _search(client: IbkrClient, master: MasterAccount, inquiry: Inquiry) -> dict[str, Any]:
     text = str(inquiry.params["text"])
     matches = client.contracts.search(text.upper()) or client.contracts.search(text, by_name=True)
-    found = [_remember(client, match) for match in matches[:MOST_LISTINGS]]
+    shown = matches[:MOST_LISTINGS]
+    known = {row.conid: row for row in Instrument.objects.filter(conid__in=[match.conid for match in shown])}
+    # What we have met before needs no second call, so that a search answers at once.
+    found = [known.get(match.conid) or _remember(client, match) for match in shown]
     return {"conids": [row.conid for row in found], "more": max(0, len(matches) - MOST_LISTINGS)}
 
 
