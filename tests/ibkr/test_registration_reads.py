@@ -212,6 +212,14 @@ def test_either_kind_of_request_may_be_answered_in_either_form(
     assert bench.server.received[1].target == "/gw/api/v1/requests/77/status?type=response"
 
 
+@pytest.mark.parametrize("status", [404, 400])
+def test_a_request_ibkr_does_not_know_is_none(bench: Bench, status: int) -> None:
+    field = {"field": "requestId", "description": "Invalid or Missing required parameter"}
+    bench.server.play(answer(status, PROBLEM | {"status": status, "invalidArguments": [field]}))
+
+    assert bench.client.requests.status("77") is None
+
+
 def test_an_application_that_was_queued_brings_its_account_later(bench: Bench) -> None:
     node = {
         "status": "Success",

@@ -8,9 +8,10 @@ from backoffice.ibkr import paths
 from backoffice.ibkr.account_management.applications import given
 from backoffice.ibkr.account_management.pages import LARGEST_PAGE, all_rows, period, whole
 from backoffice.ibkr.account_management.verdicts import verdict_of
-from backoffice.ibkr.answers import list_of, object_read
+from backoffice.ibkr.answers import list_of, object_read, problem_in, readable_or_none
 from backoffice.ibkr.reading import read_answer
 from backoffice.ibkr.requestor import Requestor
+from backoffice.ibkr.transport import Reply
 from backoffice.ibkr.types.accounts import RequestDetail, RequestPage, RequestStatus
 
 
@@ -24,11 +25,12 @@ class Requests:
         """GET /requests/{requestId}/status: what became of a request. None while IBKR does not know it.
 
         "response" is for applications and gives their whole result; "update" is for changes and gives a word.
-        Traps: either kind may be answered in either form; an application that failed is an answer whose `status` is
-        Error, with its sentences in `errors`; the number needs 64 bits whatever IBKR's specification says.
+        Traps: an unknown number may be answered with 404 or as an invalid argument; either kind may be answered in either
+        form; an application that failed is an answer whose `status` is Error, with its sentences in `errors`; the number
+        needs 64 bits whatever IBKR's specification says.
         """
         reply = self._requestor.gateway_get("requests", paths.request_id(request_id), "status", query={"type": kind})
-        if reply.status == 404:
+        if reply.status == 404 or _does_not_know(reply):
             return None
         body = object_read(reply)
         verdict = verdict_of(body) if "fileData" in body else None
@@ -68,3 +70,9 @@ class Requests:
             return found.requests, whole(found.total)
 
         return all_rows(fetch, key=lambda row: row.request_id)
+
+
+def _does_not_know(reply: Reply) -> bool:
+    """Whether the number itself, which is well formed, is what IBKR objects to."""
+    problem = problem_in(readable_or_none(reply))
+    return reply.status == 400 and problem is not None and {each.field for each in problem.fields} == {"requestId"}
