@@ -2,18 +2,27 @@
 
 Layout, from the wire upwards:
     environments  pinned facts per environment, credentials, timeouts      errors     named for the next move
-    operations    every operation IBKR has   limits   how often each may be called   windows   when IBKR is down
+    operations    every operation IBKR has    limits  how often each may be called   windows  when IBKR is down
+    keys          where private keys come from     scopes  what each operation and each of our uses needs
     wire          JSON out and in        redaction  what may be kept       paths      ids before they enter an address
     transport     moves bytes; reads are retried, a write leaves once      signing, oauth   JWS bodies and access tokens
     requestor     builds requests, gets bearers                            answers, reading  from bytes to meaning
     parsing       every timestamp, number and id form IBKR uses
-    account_management/ funding reports sso session portfolio contracts market_data orders allocation   the families
+    account_management/ and one module per other family, e.g. portfolio, orders, funding
     types/        requests and answers, one module per family              client     IbkrClient
+    diagnosis     why a connection does not work; the test that finds out  coverage   writes COVERAGE.md
 
-To add a family: its requests (`Request`, unknown fields forbidden) and answers (`Answer`, tolerant, with `raw`) go
-into `types/<family>.py`; a class with one thin method per endpoint goes into `<family>.py` and becomes an attribute
-in `client.py`. Each method names its IBKR path and its one trap, and says `Effect.WRITE` if repeating it could
-do something twice. What the answer means is a pure function, tested for every shape; each method has a contract test.
+To add a family:
+    1. its operations stand in `operations.py` (new ones are added there) and, on the gateway, in `scopes.py`; limits of
+       its own go into `limits.py`, windows into `windows.py`,
+    2. its requests (`Request`, unknown fields forbidden) and answers (`Answer`, tolerant, with `raw`) go into
+       `types/<family>.py`, both spellings wherever IBKR's documents disagree,
+    3. a class with one thin method per endpoint goes into `<family>.py` and becomes an attribute in `client.py`. Each
+       docstring begins with the operation ("GET /path: ..."), names its one trap, and the call says `Effect.WRITE` if
+       repeating it could do something twice. What an answer means is a pure function,
+    4. every shape of an answer is tested in `tests/ibkr`, every method against the sandbox in `tests/contract`; the
+       sandbox's routes are written from IBKR's documents, never from this client,
+    5. `python -m backoffice.ibkr.coverage` says what is still missing; the reason for leaving something out goes there.
 
 May import: backoffice.core. Must not: Django, any app, the sandbox.
 """
@@ -33,6 +42,7 @@ from backoffice.ibkr.errors import (
     Unavailable,
     Unsendable,
 )
+from backoffice.ibkr.keys import KeyProblem
 from backoffice.ibkr.limits import Limiter, Priority
 from backoffice.ibkr.transport import Exchange, Transport
 
@@ -47,6 +57,7 @@ __all__ = [
     "HeldBack",
     "IbkrClient",
     "IbkrError",
+    "KeyProblem",
     "Limiter",
     "NotSent",
     "OutcomeUnknown",

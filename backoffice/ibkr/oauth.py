@@ -39,7 +39,7 @@ class OAuth:
         self._read_timeout = read_timeout
 
     def token(self, scopes: Iterable[str] = SCOPES) -> AccessToken:
-        """Return a fresh access token for `scopes` (the granted ones may be fewer: see `AccessToken.scopes`).
+        """POST /oauth2/api/v1/token: a fresh access token for `scopes` (the granted ones may be fewer, see the answer).
 
         Trap: its life depends on the scopes, so only `expires_in` says when to refresh.
         Raises AuthFailed when IBKR does not accept the client, its key or the clock (see its `skew_seconds`);
