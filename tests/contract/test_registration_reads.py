@@ -199,11 +199,7 @@ def test_each_look_up_needs_its_scope(connect: Callable[..., Connected]) -> None
     assert client.enumerations.acats_brokers()
     assert client.forms.details((3024,))
     assert client.validations.username("quitefreename").is_valid
-    for refused in (
-        client.enumerations.complex_transfer_brokers,
-        client.enumerations.participating_banks,
-        client.echo.https,
-    ):
+    for refused in (client.echo.https, client.echo.signed):
         with pytest.raises(AuthFailed) as caught:
             refused()
         assert caught.value.status == 403
