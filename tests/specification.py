@@ -63,9 +63,12 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("* /v1/api/*", "answer 429", "status"): "trading.md 3: a breach of the pace is answered with 429",
     ("* /v1/api/*", "answer 503", "content type"): "trading.md 1.4: the same JSON; the file adds a charset to its name",
     # -- operations the file does not have
+    ("GET /oauth2/api/v1/jwks", "operation", "unknown"): "account-management.md 1: the keys that verify callbacks",
     ("GET /v1/api/iserver/auth/status", "operation", "unknown"): "trading.md 1.1 step 6: GET works too",
     ("GET /v1/api/tickle", "operation", "unknown"): "trading.md 1.1 step 8: GET is accepted",
     ("GET /v1/api/portfolio/subaccounts2", "operation", "unknown"): "trading.md 2: pages of subaccounts",
+    ("POST /v1/api/portfolio/allocation", "operation", "unknown"): "trading.md 6.6: several accounts as one",
+    ("GET /v1/api/portfolio/0/combo/positions", "operation", "unknown"): "trading.md 6.2: combinations",
     ("GET /v1/api/portfolio2/0/positions", "operation", "unknown"): "trading.md 6.2: the uncached positions",
     # -- the session
     ("GET /v1/api/sso/validate", "answer 200 $", "unknown LOGIN_TYPE"): "trading.md 1.1 step 4: recorded in capitals",
@@ -94,6 +97,7 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ),
     # -- contracts
     ("GET /v1/api/iserver/secdef/search", "answer 200 $", "type object"): "trading.md 4: {error: No symbol found}",
+    ("GET /v1/api/iserver/contract/{conid}/algos", "query algos $", "enum"): "trading.md 4: names joined by semicolons",
     (
         "POST /v1/api/iserver/contract/rules",
         "answer 200 $",
@@ -144,6 +148,12 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
         "answer 200 $.data",
         "unknown *",
     ): "account-management.md 15: dataType and value",
+    ("POST /gw/api/v1/trade-confirmations", "answer 200 $", "unknown accept"): (
+        "account-management.md 15: accept stands beside data"
+    ),
+    ("POST /gw/api/v1/trade-confirmations", "request $", "unknown *"): (
+        "account-management.md 15: accountIds, multiAccountFormat, language and gzip are documented"
+    ),
     (
         "POST /gw/api/v1/statements",
         "answer 200 $",

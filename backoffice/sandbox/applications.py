@@ -1,8 +1,9 @@
 """`POST /gw/api/v1/accounts` and its look-up: one application makes one account, or an answer with `status` "Error"
 and nothing else.
 
-HTTP 200 says nothing about success; `fileData.data.application.status` does. Hybrid individuals are simulated, full
-ones are taken too. With the knob `create_answer` set to "async" the answer is 202 and the outcome waits at
+HTTP 200 says nothing about success; `fileData.data.application.status` does. Individuals, joint holders, organizations,
+trusts and retirement accounts are taken; with the knob `registration_route` set to "full" ("hybrid") everything that full
+integration needs must be there. With the knob `create_answer` set to "async" the answer is 202 and the outcome waits at
 `/requests/{id}/status?type=response`.
 """
 
@@ -12,16 +13,17 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import documents, finances, payloads, review, rules
-from .accounts import AccountRow, Master, Person
+from . import customers, documents, finances, forms, full_route, opening, payloads, persons, rules, tax, utilities
+from .accounts import Master
 from .am_requests import close_request, failure, new_request, report
-from .clock import NEW_YORK, stamp
+from .changes import permissions
+from .clock import NEW_YORK
+from .customers import Applicant
 from .gateway import Call, Refusal, invalid_arguments, problem, resource
 from .jsonio import answer, loads
 from .kernel import Sandbox
 
 SCHEMA = ""
-NOT_INDIVIDUAL = "The sandbox registers customers of type INDIVIDUAL only"
 BAD_TYPE = "Customer Type null or invalid (not INDIVIDUAL, UGMA, UTMA, JOINT, TRUST or ORG)"
 
 
@@ -51,7 +53,10 @@ def _create(call: Call) -> Response:
     if mistakes:
         outcome = failure(_display_name(application), external_id, mistakes)
     else:
-        outcome = _accept(sandbox, master, application, request_id)
+        applying = customers.applicant(application["customer"])
+        if isinstance(applying, str):
+            raise TypeError(applying)
+        outcome = opening.accept(sandbox, master, application, applying, request_id)
     response = report(sandbox, request_id, call.client.client_id, call.master, outcome)
     close_request(
         sandbox, request_id, "ACCEPTED" if not mistakes else "REJECTED", mistakes[0] if mistakes else "", response
@@ -62,229 +67,154 @@ def _create(call: Call) -> Response:
 
 
 def _display_name(application: dict[str, Any]) -> str:
-    try:
-        name = application["customer"]["accountHolder"]["accountHolderDetails"][0]["name"]
-        return " ".join(name[part] for part in ("first", "middle", "last") if name.get(part))
-    except (KeyError, IndexError, TypeError):
-        return ""
+    customer = application.get("customer", {})
+    found = customers.applicant(customer) if isinstance(customer, dict) and customer.get("type") else ""
+    return "" if isinstance(found, str) else found.title
 
 
 def check(sandbox: Sandbox, master: Master, application: dict[str, Any]) -> list[str]:
     """Every business rule the application breaks; its members are known to be of the right kind."""
-    today = sandbox.clock.now().astimezone(NEW_YORK).date()
     customer, accounts, users = (
-        application.get("customer", {}),
-        application.get("accounts", []),
-        application.get("users", []),
-    )
+        application.get("customer", {}), application.get("accounts", []), application.get("users", []),
+    )  # fmt: skip
     if not customer.get("type"):
         return [BAD_TYPE]
-    if customer["type"] != "INDIVIDUAL":
-        return [NOT_INDIVIDUAL]
-    holders = customer.get("accountHolder", {}).get("accountHolderDetails", [])
-    if len(holders) != 1 or len(accounts) != 1 or len(users) != 1:
-        return ["An INDIVIDUAL application holds exactly one accountHolderDetails, one account and one user"]
-    holder, account, user = holders[0], accounts[0], users[0]
-    found = _customer(customer, user, holder, master)
-    found += rules.holder(holder, master_email=master.email, today=today)
-    born = rules.day(holder.get("dateOfBirth", ""))
-    found += rules.account(
-        account,
-        master=master.account,
-        is_advisor=master.kind == "FA",
-        holder_age=None if born is None else rules.age(born, today),
-    )
-    found += finances.whole(
-        customer["accountHolder"].get("financialInformation", []),
-        holder.get("employmentType"),
-        age=None if born is None else rules.age(born, today),
-    )
-    for document in application.get("documents", []):
-        found += documents.mistakes(sandbox, master.account, document, [_as_person(holder)])
+    applying = customers.applicant(customer)
+    if isinstance(applying, str):
+        return [applying]
+    if len(accounts) != 1 or not users:
+        return ["An application holds exactly one account and at least one user"]
+    account = accounts[0]
+    found = _customer(sandbox, customer, users, applying, master)
+    found += _persons(sandbox, master, applying, account)
+    found += customers.mistakes(applying, account)
+    found += _account(sandbox, master, applying, account)
+    found += _documents(sandbox, master, applying, application.get("documents", []))
+    if sandbox.config.get("registration_route", "hybrid") == "full":
+        found += full_route.mistakes(applying, account)
+    else:
+        found += full_route.regulatory(applying.node.get("regulatoryInformation", []), is_required=False)
     if not found:
-        found = _already_used(sandbox, master.account, customer, holder, account, user)
-    if not found and sandbox.accounts.next_username(customer["prefix"]) is None:
+        found = _already_used(sandbox, master.account, application, applying)
+    if not found and "userName" not in customer and sandbox.accounts.next_username(customer["prefix"]) is None:
         found.append(rules.prefix_is_used_up(customer["prefix"]))
+    return list(dict.fromkeys(found))
+
+
+def _persons(sandbox: Sandbox, master: Master, applying: Applicant, account: dict[str, Any]) -> list[str]:
+    """A minor may hold a JISA only."""
+    least = 0 if account.get("iraType") == "JISA" else 18
+    found = []
+    for person in applying.persons:
+        found += persons.holder(person, master_email=master.email, today=today(sandbox), least_age=least)
+    return found + rules.entity(applying.country, master.kind)
+
+
+def _ages(sandbox: Sandbox, applying: Applicant) -> list[int]:
+    born = [rules.day(person.get("dateOfBirth", "")) for person in applying.persons]
+    return [rules.age(day, today(sandbox)) for day in born if day is not None]
+
+
+def _account(sandbox: Sandbox, master: Master, applying: Applicant, account: dict[str, Any]) -> list[str]:
+    ages = _ages(sandbox, applying) if applying.is_natural else []
+    found = rules.account(
+        account, master=master.account, is_advisor=master.kind == "FA", holder_age=min(ages, default=None)
+    )
+    values = applying.node.get("financialInformation", [])
+    employment = applying.persons[0].get("employmentType") if applying.is_natural else None
+    found += finances.whole(values, employment, age=ages[0] if ages else None)
+    products = {permissions.product_of(permissions.bundle(p)) for p in account.get("tradingPermissions", [])}
+    if values and not found:
+        found += finances.criteria(values[0], products, account)
+        if master.kind == "FD":
+            found += finances.gates(products, values[0].get("investmentExperience", []))
+    return found + _local_tax_forms(applying, account)
+
+
+def _local_tax_forms(applying: Applicant, account: dict[str, Any]) -> list[str]:
+    """Foreigners who ask for Canadian or Australian products say so in their W-8BEN."""
+    found = []
+    wanted = {permission.get("country") for permission in account.get("tradingPermissions", [])}
+    for country, code, authority in (("CANADA", "CAN", "CANADA_TA"), ("AUSTRALIA", "AUS", "AUSTRALIA_TA")):
+        for person in applying.persons:
+            form = person.get("w8Ben")
+            given = {row.get("taxAuthority") for row in (form or {}).get("localTaxForms", [])}
+            if form and country in wanted and applying.country not in (code, "USA") and authority not in given:
+                found.append(f"Local Tax Form is missing for TaxAuthority {authority}")
     return found
 
 
-def _customer(customer: dict[str, Any], user: dict[str, Any], holder: dict[str, Any], master: Master) -> list[str]:
+def _documents(sandbox: Sandbox, master: Master, applying: Applicant, handed_in: list[dict[str, Any]]) -> list[str]:
+    """Signatures of the persons; for joint holders the paper says whose it is. Tax forms must be what the data say."""
+    found: list[str] = []
+    signers = [opening.as_person(person) for person in applying.persons]
+    by_id = {person.external_id: person for person in signers}
+    for document in handed_in:
+        owner = document.get("externalIndividualId")
+        if applying.kind == "JOINT" and owner is not None and owner not in by_id:
+            found.append(
+                f"External Individual Id {owner} of a document does not match any individual of the application."
+            )
+            continue
+        allowed = [by_id[owner]] if applying.kind == "JOINT" and owner is not None else signers
+        found += documents.mistakes(sandbox, master.account, document, allowed)
+    for person in applying.persons:
+        for member, form in (("w8Ben", 5001), ("w9", 5002)):
+            if person.get(member):
+                found += tax.form_file(person[member], form, handed_in, forms.accepted_sha1s(sandbox, form))
+    return found
+
+
+def _customer(
+    sandbox: Sandbox, customer: dict[str, Any], users: list[dict[str, Any]], applying: Applicant, master: Master
+) -> list[str]:
     found = []
-    ids = {
-        "Customer": customer.get("externalId"), "User": user.get("externalUserId"),
-        "Individual": user.get("externalIndividualId"),
-    }  # fmt: skip
-    found += [f"Attribute external id at the {level} level is missing." for level, value in ids.items() if not value]
-    found += [
-        f"External id at the {level} level exceeds 64 characters"
-        for level, value in ids.items()
-        if value and len(value) > 64
-    ]
-    if not customer.get("prefix"):
-        found.append("Attribute prefix at the Customer level is missing.")
-    elif not rules.PREFIX.match(customer["prefix"]):
-        found.append("Attribute prefix must consist of 3 to 6 lower case letters.")
-    elif user.get("prefix") != customer["prefix"]:
-        found.append("Attribute prefix must be the same at the Customer and User level.")
-    if user.get("externalIndividualId") and user["externalIndividualId"] != holder.get("externalId"):
-        found.append(
-            f"External Individual Id {user['externalIndividualId']} in User node does not match any individual of the application."
-        )
+    ids = [("Customer", customer.get("externalId"))]
+    for user in users:
+        ids += [("User", user.get("externalUserId")), ("Individual", user.get("externalIndividualId"))]
+    for level, value in ids:
+        if not value:
+            found.append(f"Attribute external id at the {level} level is missing.")
+        elif len(value) > 64:
+            found.append(f"External id at the {level} level exceeds 64 characters")
+    found += _login(sandbox, customer, users)
+    known = {person.get("externalId") for person in applying.persons}
+    for user in users:
+        wanted = user.get("externalIndividualId")
+        if wanted and wanted not in known:
+            found.append(
+                f"External Individual Id {wanted} in User node does not match any individual of the application."
+            )
+    if customer.get("meetAmlStandard") not in (None, "true"):
+        found.append("Customers must meet the anti-money-laundering standard")
     return found + rules.email(customer.get("email"), master.email)
 
 
-def _already_used(
-    sandbox: Sandbox,
-    master: str,
-    customer: dict[str, Any],
-    holder: dict[str, Any],
-    account: dict[str, Any],
-    user: dict[str, Any],
-) -> list[str]:
-    keys = (
-        ("customer", customer["externalId"]),
-        ("individual", holder["externalId"]),
-        ("account", account["externalId"]),
-    )
-    if any(sandbox.accounts.is_external_id_used(master, kind, value) for kind, value in keys):
-        return ["Already Processed"]
-    used = user["externalUserId"]
-    if sandbox.accounts.is_external_id_used(master, "user", used):
-        return [f"External User Id {used} in User node is already in use. Please provide a different id."]
+def _login(sandbox: Sandbox, customer: dict[str, Any], users: list[dict[str, Any]]) -> list[str]:
+    username = customer.get("userName")
+    if username is not None and (
+        not utilities.USERNAME.match(username) or sandbox.accounts.is_username_taken(username)
+    ):
+        return [f"User name {username} is invalid or taken"]
+    if not customer.get("prefix"):
+        return ["Attribute prefix at the Customer level is missing."]
+    if not rules.PREFIX.match(customer["prefix"]):
+        return ["Attribute prefix must consist of 3 to 6 lower case letters."]
+    if any(user.get("prefix") != customer["prefix"] for user in users):
+        return ["Attribute prefix must be the same at the Customer and User level."]
     return []
 
 
-def _as_person(holder: dict[str, Any]) -> Person:
-    residence = holder.get("residenceAddress", {})
-    return Person(
-        0, "", str(holder.get("externalId", "")), holder.get("name", {}), str(holder.get("email", "")),
-        holder.get("dateOfBirth"),
-        holder.get("phones", []), residence,
-        residence if holder.get("sameMailAddress", True) else holder.get("mailingAddress", {}),
-        holder.get("identification", {}).get("citizenship"), holder.get("employmentType"), holder.get("maritalStatus"),
-    )  # fmt: skip
-
-
-def _accept(sandbox: Sandbox, master: Master, application: dict[str, Any], request_id: int) -> dict[str, Any]:
-    """Open the account and return the `application` node of the answer."""
-    customer, account, user = application["customer"], application["accounts"][0], application["users"][0]
-    holder = customer["accountHolder"]["accountHolderDetails"][0]
-    person = _as_person(holder)
-    number = sandbox.accounts.next_number()
-    username = sandbox.accounts.next_username(customer["prefix"]) or ""
-    now = sandbox.clock.now()
-    sandbox.accounts.add(
-        account=number, master=master.account, title=person.full_name, alias=account.get("alias", ""),
-        base_currency=account["baseCurrency"],
-        status="N", state=review.INCOMPLETE, date_started=now, external_id=customer["externalId"],
-        country=person.residence["country"],
-        email=person.email, username=username, margin=account.get("margin", "Cash"),
-        objectives=account.get("investmentObjectives", []),
-        permissions=[p.get("exchangeGroup") or f"{p['country']} {p['product']}" for p in account["tradingPermissions"]],
-        fees=account.get("advisorWrapFees") or {"template": account["feesTemplateName"]},
-    )  # fmt: skip
-    entity = sandbox.accounts.add_person(
-        account=number, external_id=person.external_id, name=person.name, email=person.email,
-        date_of_birth=person.date_of_birth,
-        phones=person.phones, residence=person.residence, mailing=person.mailing, citizenship=person.citizenship,
-        employment=person.employment,
-        marital_status=person.marital_status,
-    )  # fmt: skip
-    ids = (
-        ("customer", customer["externalId"]), ("individual", person.external_id), ("account", account["externalId"]),
-        ("user", user["externalUserId"]),
-    )  # fmt: skip
-    for kind, value in ids:
-        sandbox.accounts.claim_external_id(master.account, kind, value, number)
-    sandbox.store.execute("UPDATE am_requests SET account = ? WHERE id = ?", number, request_id)
-    attached = application.get("documents", [])
-    _assign_tasks(sandbox, number, application, person, entity)
-    sandbox.ledger.record(
-        "application", customer["externalId"], number, {"requestId": request_id, "username": username}
-    )
-    for document in attached:
-        documents.take(sandbox, number, document, request_id, stamp(now))
-    review.begin(sandbox, number, is_complete=_is_complete(customer, attached))
-    return _success(sandbox, number, customer["externalId"], account["externalId"], user["externalUserId"], attached)
-
-
-def _is_complete(customer: dict[str, Any], attached: list[dict[str, Any]]) -> bool:
-    """Whether the firm hosted everything, so that nothing is left for the client to do in the portal."""
-    holder = customer["accountHolder"]["accountHolderDetails"][0]
-    has_tax_form = bool(holder.get("w8Ben") or holder.get("w9")) and any(
-        d["formNumber"] in documents.TAX_FORMS for d in attached
-    )
-    needs = ("dateOfBirth", "identification", "employmentType", "phones", "taxResidencies")
-    return (
-        has_tax_form
-        and all(holder.get(member) for member in needs)
-        and bool(customer["accountHolder"].get("financialInformation"))
-    )
-
-
-def needs_papers(country: str, last_name: str) -> bool:
-    """Whether electronic verification finds no match, so that identity and address must be proven on paper."""
-    return country not in rules.TRULIOO or "nomatch" in last_name.lower()
-
-
-def _assign_tasks(sandbox: Sandbox, number: str, application: dict[str, Any], person: Person, entity: int) -> None:
-    country = person.residence["country"]
-    if not _is_complete(application["customer"], application.get("documents", [])):
-        for form in (9130, 5002 if country == "USA" else 5001):
-            review.add_task(sandbox, number, form, is_online=True, external_id=person.external_id, entity_id=entity)
-    if needs_papers(country, person.name["last"]):
-        for form in (8001, 8002):
-            review.add_task(sandbox, number, form, is_online=False, external_id=person.external_id, entity_id=entity)
-
-
-def _success(
-    sandbox: Sandbox,
-    number: str,
-    external_id: str,
-    external_account_id: str,
-    external_user_id: str,
-    attached: list[dict[str, Any]],
-) -> dict[str, Any]:
-    account = sandbox.accounts.get(number)
-    persons = sandbox.accounts.persons(number)
-    outcome: dict[str, Any] = {
-        "customer": account.title if account else "",
-        "externalId": external_id,
-        "status": "Success",
-        "accounts": [{"value": number, "externalId": external_account_id}],
-        "users": [{"value": account.username if account else "", "externalId": external_user_id}],
-        "entities": [{"value": str(person.entity_id), "externalId": person.external_id} for person in persons],
-        "documents": [{"formNumber": document["formNumber"], "externalId": external_id} for document in attached],
-    }
-    pending = [
-        {
-            "formNumber": task.form_number, "formName": task.form_name, "action": task.action,
-            "isOnlineTask": task.is_online,
-            "isRequiredForApproval": task.is_required, "state": task.state, "externalId": task.external_id,
-        }
-        for task in review.tasks(sandbox, number)
-        if task.completed_at is None
-    ]  # fmt: skip
-    return {**outcome, "pendingTasks": pending} if pending else outcome
-
-
-def remember(sandbox: Sandbox, account: AccountRow) -> None:
-    """Give an account of the demonstration world the request it would have come from, so that look-ups find it."""
-    master = sandbox.accounts.master(account.master)
-    request_id = new_request(sandbox, account.master, account.account, "CREATE_ACCOUNT", account.external_id)
-    outcome = _success(
-        sandbox, account.account, account.external_id, account.external_id, f"{account.external_id}-USR", []
-    )
-    close_request(
-        sandbox,
-        request_id,
-        "ACCEPTED",
-        "",
-        report(sandbox, request_id, master.client_id if master else "", account.master, outcome),
-    )
-    sandbox.store.execute(
-        "UPDATE am_requests SET submitted_at = ? WHERE id = ?", stamp(account.date_started), request_id
-    )
+def _already_used(sandbox: Sandbox, master: str, application: dict[str, Any], applying: Applicant) -> list[str]:
+    keys = [("customer", application["customer"]["externalId"]), ("account", application["accounts"][0]["externalId"])]
+    keys += [("individual", str(person["externalId"])) for person in applying.persons]
+    if any(sandbox.accounts.is_external_id_used(master, kind, value) for kind, value in keys):
+        return ["Already Processed"]
+    return [
+        f"External User Id {user['externalUserId']} in User node is already in use. Please provide a different id."
+        for user in application["users"]
+        if sandbox.accounts.is_external_id_used(master, "user", user["externalUserId"])
+    ]
 
 
 def _find(call: Call) -> Response:

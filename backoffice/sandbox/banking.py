@@ -21,6 +21,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import callbacks
 from .accounts import AccountRow
 from .books import CENT
 from .clock import moment, stamp
@@ -49,15 +50,9 @@ INVALID = "Funds & Banking: Server cannot process your request because it contai
 REQUIRED, INVALID_OR_MISSING = "Missing required parameter", "Invalid or Missing required parameter"
 LARGEST_ID = 10**20
 QUERY_METHODS = {
-    "ACH": "ACH",
-    "USACH": "ACH",
-    "CAACH": "ACH",
-    "WIRE": "WIRE",
-    "SEPA": "SEPA",
-    "eDDA": "eDDA",
-    "eGIRO": "eGIRO",
+    "ACH": "ACH", "USACH": "ACH", "CAACH": "ACH", "WIRE": "WIRE", "SEPA": "SEPA", "eDDA": "eDDA", "eGIRO": "eGIRO",
     "OPEN_BANKING": "OPEN_BANKING",
-}
+}  # fmt: skip
 
 # instruction type -> {member: (is required, accepted values or longest text)}
 MEMBERS: dict[str, dict[str, tuple[bool, Any]]] = {
@@ -488,6 +483,7 @@ def _process(sandbox: Sandbox, row: sqlite3.Row) -> None:
                 " error_code = 'ERROR_INSUFFICIENT_FUNDS', error_message = ? WHERE id = ?",
                 text, row["id"],
             )  # fmt: skip
+            _tell(sandbox, row["id"])
             return
         text = f"{payload['bankInstructionMethod']} withdrawal to {payload['bankInstructionName']}"
         sandbox.books.post_cash(row["account"], currency, -amount, "withdrawal", text, str(row["id"]), at)
@@ -498,3 +494,10 @@ def _process(sandbox: Sandbox, row: sqlite3.Row) -> None:
         "UPDATE instructions SET status = 'PROCESSED', description = '', due_at = NULL, arrives_at = ?, details = ? WHERE id = ?",
         arrives, dumps(details), row["id"],
     )  # fmt: skip
+    _tell(sandbox, row["id"])
+
+
+def _tell(sandbox: Sandbox, number: int) -> None:
+    row = _first(sandbox, "id = ?", number)
+    if (account := sandbox.accounts.get(row["account"])) is not None:
+        callbacks.emit_transfer(sandbox, account.master, _set_of(row), _result(row))

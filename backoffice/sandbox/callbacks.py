@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS callbacks (id INTEGER PRIMARY KEY, at TEXT NOT NULL, 
 """
 KID = "sandbox-callbacks-1"
 SECONDS_TO_ANSWER = 5
+OLDER_WORDS = {"DEPOSIT": "deposit_funds", "WITHDRAWAL": "withdraw_funds"}
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
@@ -73,6 +74,12 @@ def emit(sandbox: Sandbox, master: str, payload: dict[str, Any]) -> None:
 def emit_request(sandbox: Sandbox, master: str, kind: str, account: str, **members: Any) -> None:
     """One of the documented kinds: request_type, timestamp, ref_acct_id, and status or details."""
     emit(sandbox, master, {"request_type": kind, "timestamp": local_time(sandbox), "ref_acct_id": account, **members})
+
+
+def emit_transfer(sandbox: Sandbox, master: str, set_id: int, result: dict[str, Any]) -> None:
+    """The callback about a transfer: no request_type, and the type in the words of the older interface."""
+    older = {**result, "instructionType": OLDER_WORDS.get(result["instructionType"], result["instructionType"].lower())}
+    emit(sandbox, master, {"status": 200, "instructionSetId": set_id, "instructionResult": older})
 
 
 _TASKS: dict[int, asyncio.Task[None]] = {}  # by sandbox

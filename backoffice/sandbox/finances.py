@@ -10,6 +10,7 @@ HIGHEST = {"netWorth": 50_000_001, "liquidNetWorth": 50_000_001, "annualNetIncom
 LEAST = {"netWorth": 101, "liquidNetWorth": 101, "annualNetIncome": 0}
 CRITERIA = "Exception for accounts * Financial Criteria checks for Capabilities failed: {%s} occurred."
 LEAST_LIQUID = Decimal(20_000)
+DEMANDING = frozenset({"OPTIONS", "STOCK OPTIONS", "FUTURES", "FUTURES OPTIONS", "FOREX", "SINGLE STOCK FUTURES"})
 
 
 def amounts(value: dict[str, Any]) -> list[str]:
@@ -115,3 +116,12 @@ def whole(values: list[dict[str, Any]], employment_type: str | None, *, age: int
     value = values[0]
     found = amounts(value) + experience(value.get("investmentExperience", []), age)
     return found + (sources(value["sourcesOfWealth"], employment_type) if value.get("sourcesOfWealth") else [])
+
+
+def criteria(value: dict[str, Any], products: set[str], account: dict[str, Any]) -> list[str]:
+    """Margin, derivatives and currencies need a liquid net worth above USD 20,000; minimums of other products are not printed."""
+    is_demanding = account.get("margin") not in (None, "Cash") or products & DEMANDING or account.get("capabilities")
+    liquid = lower_bound(value.get("liquidNetWorth", 0), "liquidNetWorth", account.get("baseCurrency", "USD"))
+    if is_demanding and liquid <= LEAST_LIQUID:
+        return [CRITERIA % "financial=Liquid Net Worth must be greater than USD 20,000."]
+    return []

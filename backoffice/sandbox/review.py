@@ -8,8 +8,9 @@ virtual clock.
     P "Pending Approval"            `approval_seconds`
     O "Open"
 
-A paper handed in is "Received- Being Processed" for `document_review_seconds`, then accepted, or rejected when its
-file name holds "reject".
+An application that the firm completed without funding details is N until it opens. A paper handed in is
+"Received- Being Processed" for `document_review_seconds`, then accepted, or rejected when its file name holds "reject".
+An application in which nothing happens for 135 days is abandoned.
 """
 
 from dataclasses import dataclass
@@ -196,8 +197,10 @@ def judge_task(sandbox: Sandbox, task: Task) -> None:
     _judge_paper(sandbox, task.id, task.account, sandbox.clock.now(), "")
 
 
-def begin(sandbox: Sandbox, account: str, *, is_complete: bool) -> None:
-    """Start the clock of a new application."""
+def begin(sandbox: Sandbox, account: str, *, is_complete: bool, is_funded: bool) -> None:
+    """Start the clock of a new application. Without funding details it stays N to the end; the portal asks for them."""
+    if is_complete and not is_funded:
+        sandbox.accounts.set_trait(account, "no funding details", value=True)
     now = sandbox.clock.now()
     if is_complete:
         _after_the_client(sandbox, account, now)
@@ -225,7 +228,10 @@ def set_state(sandbox: Sandbox, account: str, state: str, at: datetime | None = 
     when = at or sandbox.clock.now()
     waits = {INCOMPLETE: "auto_finish_seconds", REVIEW: "review_seconds", APPROVAL: "approval_seconds"}
     wait = seconds(sandbox, waits[state]) if state in waits else timedelta(0)
-    fields: dict[str, Any] = {"status": STAGES[state], "state": state, "due_at": when + wait if wait else None}
+    status = STAGES[state]
+    if status == "P" and sandbox.accounts.trait(account, "no funding details", default=False):
+        status = "N"
+    fields: dict[str, Any] = {"status": status, "state": state, "due_at": when + wait if wait else None}
     if state == OPEN:
         fields["date_opened"] = when
     sandbox.accounts.update(account, **fields)

@@ -1,4 +1,4 @@
-"""The business rules of an individual's application and of an address, as far as a hybrid application can break them.
+"""The business rules of names, addresses, phones, accounts and fees in an application.
 
 Each function returns the sentences IBKR answers with, from its printed error texts; where it prints none the sentence
 is ours.
@@ -104,17 +104,6 @@ TRULIOO = frozenset(
         "ZAF",
     ]
 )
-DOCUMENTS_OF_IDENTITY = (
-    "ssn",
-    "sin",
-    "passport",
-    "nationalCard",
-    "alienCard",
-    "driversLicense",
-    "taxId",
-    "panNumber",
-    "hkTravelPermit",
-)
 
 
 @cache
@@ -138,6 +127,9 @@ def age(born: date, today: date) -> int:
 
 def prefix_is_used_up(prefix: str) -> str:
     return f"All usernames starting with the prefix, {prefix} are already taken. Please use a different prefix."
+
+
+ADDRESS_WORDS = {"Residence": "residence", "Mailing": "mailing Address", "Employer address": "employer address"}
 
 
 def email(value: str | None, master_email: str) -> list[str]:
@@ -167,17 +159,17 @@ def name(value: dict[str, Any]) -> list[str]:
     return found
 
 
-def date_of_birth(text: str | None, today: date) -> list[str]:
+def date_of_birth(text: str | None, today: date, least_age: int = 18) -> list[str]:
     if text is None:
         return []
     born = day(text)
     if born is None:
         return ["Date of Birth format for Account Holder is invalid. Expected format is yyyy-mm-dd."]
-    return ["Must be at least 18 to open account"] if age(born, today) < 18 else []
+    return ["Must be at least 18 to open account"] if age(born, today) < least_age else []
 
 
 def address(value: dict[str, Any], kind: str, external_id: str) -> list[str]:
-    """`kind`: Residence or Mailing. Only the country is always needed; a street brings city and postal code with it."""
+    """`kind`: Residence, Mailing or Employer address. Only the country is always needed; a street brings city and postal code."""
     found = []
     country = value.get("country", "")
     if not country:
@@ -189,7 +181,7 @@ def address(value: dict[str, Any], kind: str, external_id: str) -> list[str]:
     elif not is_country(country):
         found.append(f"Customer {external_id}- Country non-existent [name = {country}]")
     elif country in PROHIBITED:
-        found.append(f"{kind} Country {country} for Account Holder is prohibited.")
+        found.append(f"{ADDRESS_WORDS[kind]} {country} for Account Holder is prohibited.")
     for member, longest in (("street1", 200), ("street2", 200), ("city", 100), ("postalCode", 20)):
         if len(value.get(member, "")) > longest:
             found.append(f"{member} in {kind} Node exceeds {longest} characters")
@@ -206,6 +198,19 @@ def address(value: dict[str, Any], kind: str, external_id: str) -> list[str]:
     if state is not None and not STATE.match(state):
         found.append(f"Customer {external_id} \u2013 State code {state} is not valid")
     return found
+
+
+def entity(country: str, kind: str) -> list[str]:
+    """The IBKR entity of the demonstration's advisor is IBLLC-US, the broker's IB-IE: whom they may not bring."""
+    if kind == "FA" and country == "CAN":
+        return ["Canadian legal resident client cannot be client of this advisor as FA is not based in Canada"]
+    if kind == "FA" and country == "AUS":
+        return ["Australian Accounts are not allowed under IBLLC-US Advisors"]
+    if kind == "FD" and country in ("USA", "CAN", "AUS", "HKG", "JPN", "SGP"):
+        return [
+            "Unable to determine client IB entity. Kindly provide valid Residence country and Legal Residence Country."
+        ]
+    return []
 
 
 def phones(values: list[dict[str, Any]]) -> list[str]:
@@ -230,71 +235,6 @@ def _is_dialable(number: str, country: str) -> bool:
     return phonenumbers.is_possible_number(parsed)
 
 
-def holder(value: dict[str, Any], *, master_email: str, today: date) -> list[str]:
-    """One `accountHolderDetails` object."""
-    external_id = str(value.get("externalId", ""))
-    found = [] if external_id else ["Attribute externalId at the Individual level is missing."]
-    found += (
-        name(value.get("name", {}))
-        + email(value.get("email"), master_email)
-        + date_of_birth(value.get("dateOfBirth"), today)
-    )
-    found += address(value.get("residenceAddress", {}), "Residence", external_id)
-    if "mailingAddress" in value and not value.get("sameMailAddress"):
-        found += address(value["mailingAddress"], "Mailing", external_id)
-    found += entity(value.get("residenceAddress", {}).get("country", ""))
-    found += phones(value.get("phones", []))
-    found += employment(value) + identification(value, today)
-    return found
-
-
-def entity(country: str) -> list[str]:
-    if country == "CAN":
-        return ["Canadian legal resident client cannot be client of this advisor as FA is not based in Canada"]
-    return ["Australian Accounts are not allowed under IBLLC-US Advisors"] if country == "AUS" else []
-
-
-def employment(value: dict[str, Any]) -> list[str]:
-    kind = value.get("employmentType")
-    if kind is None:
-        return []
-    if kind not in EMPLOYMENT:
-        return [f"Employment Type [{kind}] for Account Holder is invalid"]
-    details = value.get("employmentDetails", {})
-    office, home = details.get("employerAddress", {}), value.get("residenceAddress", {})
-    if (
-        kind == "EMPLOYED"
-        and office
-        and office.get("street1")
-        and office == {k: v for k, v in home.items() if k in office}
-    ):
-        return ["Residential and Employer Address for Individual are same."]
-    if office and not office.get("country"):
-        return ["Country in Employer address Node for Account Holder is missing."]
-    return []
-
-
-def identification(value: dict[str, Any], today: date) -> list[str]:
-    card = value.get("identification")
-    if card is None:
-        return []
-    found = []
-    if not any(card.get(document) for document in DOCUMENTS_OF_IDENTITY) and not card.get("citizenship"):
-        found.append(
-            "Valid identification is missing for Account Holder. Please provide valid identification such as"
-            " SSN, SIN, Passport, National Card, Alien Card, or Driver\u2019s License or Tax Id."
-        )
-    if any(card.get(document) for document in DOCUMENTS_OF_IDENTITY) and not card.get("issuingCountry"):
-        found.append("Issuing country in Identification node for Account Holder is missing.")
-    if card.get("ssn") and not SSN.match(card["ssn"].replace("-", "")):
-        found.append("American SSN is invalid.")
-    if card.get("passport") or card.get("driversLicense") or card.get("expire"):
-        expires = day(card.get("expirationDate", ""))
-        if expires is None or expires <= today:
-            found.append("Expiration date of the identification document is missing or past for Account Holder")
-    return found
-
-
 def account(value: dict[str, Any], *, master: str, is_advisor: bool, holder_age: int | None) -> list[str]:
     """One `accounts[]` object."""
     found = []
@@ -317,7 +257,13 @@ def account(value: dict[str, Any], *, master: str, is_advisor: bool, holder_age:
             found.append("Trading Permissions need an exchangeGroup, or a country and a product.")
         elif permission.get("product") and permission["product"] not in PRODUCTS:
             found.append(f"Unsupported value. Property:'product', value:'{permission['product']}'")
-    return found + (fees(value, master) if is_advisor else [])
+    for transfer in value.get("extPositionsTransfers", []):
+        if not transfer.get("ssn") and not transfer.get("ein"):
+            found.append("SSN or EIN must be provided for transfers")
+    reps = value.get("accountRep", {}).get("repDetails", [])
+    if reps and sum(row.get("percentage", 0) for row in reps) != 100:
+        found.append("Percentages of the account representatives must add to 100")
+    return found + (fees(value, master) if is_advisor or value.get("feesTemplateName") else [])
 
 
 def fees(value: dict[str, Any], master: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The demonstration world: one advisor master, nine open accounts with a past, three applications under way.
+"""The demonstration world: an advisor with nine open accounts, three applications under way, and a broker with two accounts.
 
 `data/world.json` says who and what; the past is booked relative to the virtual now, with prices of the seeded market,
 so that holdings and cash end at the figures of the file. Everything else the books then do is the business of
@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from . import applications, banking, instruments, login_messages, review, trading
+from . import banking, instruments, login_messages, opening, review, trading
 from .accounts import AccountRow, Master
 from .books import CENT
 from .clock import NEW_YORK, stamp
@@ -42,22 +42,28 @@ def build(sandbox: Sandbox) -> None:
         _open_account(sandbox, fact)
     for fact in facts()["applying"]:
         _applying_account(sandbox, fact)
+    for further in facts()["further_masters"]:
+        sandbox.accounts.add_master(Master(**further["master"]))
+        for fact in further["open"]:
+            _open_account(sandbox, {**fact, "master": further["master"]["account"], "fees": further["fees"]})
     for number, kind, tasks in facts()["login_messages"]:
         login_messages.add(sandbox, number, kind, tasks, sandbox.clock.now() - timedelta(days=2))
-    for account in sandbox.accounts.of_master(facts()["master"]["account"]):
-        applications.remember(sandbox, account)
+    for account in (
+        each for master in sandbox.accounts.masters() for each in sandbox.accounts.of_master(master.account)
+    ):
+        opening.remember(sandbox, account)
     trading.build_world(sandbox, facts()["groups"], facts()["orders"])
 
 
 def _add_account(sandbox: Sandbox, fact: dict[str, Any], **fields: Any) -> int:
-    number, master = fact["account"], facts()["master"]["account"]
+    number, master = fact["account"], fact.get("master", facts()["master"]["account"])
     base = f"demo-{number[-4:]}"
     title = f"{fact['first']} {fact['last']}"
     sandbox.accounts.add(
         account=number, master=master, title=title, base_currency=fact["base_currency"], external_id=base,
         country=fact["country"],
         email=fact["email"], username=fact["username"], permissions=["US-Sec", "EU-Sec"],
-        fees={"strategy": "AUTOMATED"}, **fields,
+        fees=fact.get("fees", {"strategy": "AUTOMATED"}), **fields,
     )  # fmt: skip
     for kind, suffix in (("customer", ""), ("account", ""), ("individual", "-AH"), ("user", "-USR")):
         sandbox.accounts.claim_external_id(master, kind, base + suffix, number)

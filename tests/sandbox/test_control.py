@@ -31,7 +31,7 @@ def test_the_world_is_the_demonstration_firm(steady: Caller) -> None:
     people = [account["person"] for account in world["accounts"]]
     assert all(person["email"].endswith(("@example.com", "@example.org")) for person in people)
     opened = [account for account in world["accounts"] if account["status"] == "O"]
-    assert len(opened) == 9
+    assert len(opened) == 11
     assert all(account["bank_instructions"] for account in opened)
     assert {group["name"]: len(group["accounts"]) for group in world["groups"]} == {"Balanced": 5, "Income": 4}
     assert len(world["orders"]) >= 6

@@ -151,7 +151,7 @@ def test_an_asynchronous_answer_leaves_the_outcome_at_the_request(caller: Caller
         ({"holder__gender": "male"}, "Unsupported value. Property:'gender', value:'male'"),
         ({"holder__employmentType": "Employed"}, "Employment Type [Employed] for Account Holder is invalid"),
         ({"holder__residenceAddress__country": "United Kingdom"}, "Customer t-1- Country non-existent [name = United Kingdom]"),
-        ({"holder__residenceAddress__country": "AFG"}, "Residence Country AFG for Account Holder is prohibited."),
+        ({"holder__residenceAddress__country": "AFG"}, "residence AFG for Account Holder is prohibited."),
         ({"holder__residenceAddress__country": "AUS"}, "Australian Accounts are not allowed under IBLLC-US Advisors"),
         ({"holder__residenceAddress__street1": "P.O. Box 12"}, "PO Box not accepted as residential address"),
         ({"holder__residenceAddress__street1": "1 Long Road"}, "City in Residence Node for Account Holder is missing."),

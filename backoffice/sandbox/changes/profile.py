@@ -5,7 +5,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from backoffice.sandbox import business, documents, enumerations, finances, login_messages, mail, review, rules
+from backoffice.sandbox import business, documents, enumerations, finances, login_messages, mail, persons, review, rules
 from backoffice.sandbox import tax as tax_rules
 from backoffice.sandbox.accounts import Person
 from backoffice.sandbox.clock import stamp
@@ -112,7 +112,8 @@ def _personal_mistakes(subject: Subject, person: Person, change: dict[str, Any])
     if "email" in change:
         found += rules.email(change["email"], subject.master.email)
     if "identification" in change and today is not None:
-        found += rules.identification(change, today)
+        home = change.get("residenceAddress", person.residence)
+        found += persons.identification({**change, "residenceAddress": home}, today)
     return found
 
 
