@@ -212,15 +212,11 @@ class Books:
         )
         held, cost = (Decimal(row["quantity"]), Decimal(row["cost_basis"])) if row else (Decimal(0), Decimal(0))
         realized = Decimal(0)
-        if held * quantity >= 0:
-            cost += worth(conid, quantity, price)
-        else:
+        if held * quantity < 0:
             closing = min(abs(quantity), abs(held)) * (1 if held > 0 else -1)
             released = (cost * closing / held).quantize(CENT, ROUND_HALF_EVEN)
             realized = worth(conid, closing, price) - released
-            cost -= released
-            if abs(quantity) > abs(held):
-                cost = worth(conid, held + quantity, price)
+        cost += worth(conid, quantity, price) + realized  # as the entries add up, also when a sale crosses zero
         self._store.execute(
             "INSERT INTO holdings VALUES (?, ?, ?, ?, ?) ON CONFLICT (account, conid)"
             " DO UPDATE SET quantity = excluded.quantity, cost_basis = excluded.cost_basis",

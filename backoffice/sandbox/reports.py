@@ -84,7 +84,7 @@ def _month(year: int, month: int, earliest: date, last: date) -> bool:
     return earliest <= end <= last
 
 
-def _period(text: Any, *, is_end: bool) -> tuple[int, date] | None:
+def period(text: Any, *, is_end: bool) -> tuple[int, date] | None:
     """Granularity (4, 6 or 8 digits) and the first or last day the text stands for."""
     if not isinstance(text, str) or not re.fullmatch(r"\d{4}(\d{2}(\d{2})?)?", text):
         return None
@@ -96,7 +96,7 @@ def _period(text: Any, *, is_end: bool) -> tuple[int, date] | None:
 
 
 def _read_period(call: Call, first: date, last: date) -> tuple[date, date]:
-    start, end = _period(call.body.get("startDate"), is_end=False), _period(call.body.get("endDate"), is_end=True)
+    start, end = period(call.body.get("startDate"), is_end=False), period(call.body.get("endDate"), is_end=True)
     wrong = [(name, INVALID) for name, found in (("startDate", start), ("endDate", end)) if found is None]
     if start is None or end is None:
         raise Refusal(invalid_arguments(*wrong))
@@ -115,7 +115,7 @@ def _read_period(call: Call, first: date, last: date) -> tuple[date, date]:
 
 def _statement(call: Call) -> Response:
     body = call.body
-    _check_members(body)
+    check_members(body)
     others = body.get("accountIds", [])
     wanted = list(dict.fromkeys([body["accountId"], *others]))
     call.about(f"{body['accountId']}:{body.get('startDate')}-{body.get('endDate')}")
@@ -139,7 +139,7 @@ def _statement(call: Call) -> Response:
     return answer({"data": data, "accept": "*/*"})
 
 
-def _check_members(body: dict[str, Any]) -> None:
+def check_members(body: dict[str, Any]) -> None:
     wrong = [(name, INVALID) for name in sorted(body.keys() - MEMBERS)]
     if not isinstance(body.get("accountId"), str) or not body["accountId"]:
         wrong.append(("accountId", "Missing required parameter"))

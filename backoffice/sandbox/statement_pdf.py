@@ -1,6 +1,6 @@
-"""The activity statement as a PDF. The same figures make the same bytes."""
+"""The activity statement and the trade confirmation as PDFs. The same figures make the same bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -34,19 +34,48 @@ def money(amount: Decimal) -> str:
 
 
 def write(statements: Sequence[Figures]) -> bytes:
-    """One document; each account starts on a page of its own."""
+    """One activity statement; each account starts on a page of its own."""
+    return _document("Activity Statement", statements, _account)
+
+
+def confirm(statements: Sequence[Figures]) -> bytes:
+    """One trade confirmation; each account starts on a page of its own."""
+    return _document("Trade Confirmation", statements, _confirmed)
+
+
+def _document(kind: str, statements: Sequence[Figures], draw: Callable[[Figures], list[Any]]) -> bytes:
     out = BytesIO()
     first = statements[0]
     document = SimpleDocTemplate(
         out, pagesize=A4, leftMargin=18 * mm, rightMargin=18 * mm, topMargin=20 * mm, bottomMargin=18 * mm, invariant=1,
-        title=f"Activity Statement {first.account.account} {first.start:%Y-%m-%d} to {first.end:%Y-%m-%d}",
+        title=f"{kind} {first.account.account} {first.start:%Y-%m-%d} to {first.end:%Y-%m-%d}",
         author="Interactive Brokers (simulated)",
     )  # fmt: skip
     story: list[Any] = []
     for place, figures in enumerate(statements):
-        story += ([PageBreak()] if place else []) + _account(figures)
+        story += ([PageBreak()] if place else []) + draw(figures)
     document.build(story, onFirstPage=_frame, onLaterPages=_frame)
     return out.getvalue()
+
+
+def _confirmed(figures: Figures) -> list[Any]:
+    account = figures.account
+    totals: dict[str, Decimal] = {}
+    for trade in figures.trades:
+        net = trade.amount + figures.commissions.get(trade.reference, Decimal(0))
+        totals[trade.currency] = totals.get(trade.currency, Decimal(0)) + net
+    return [
+        Paragraph("Trade Confirmation", TITLE),
+        Paragraph(f"{figures.start:%B %d, %Y} - {figures.end:%B %d, %Y}", SUBTITLE),
+        Paragraph("Account Information", SECTION),
+        _pairs([("Name", account.title), ("Account", account.account), ("Base Currency", account.base_currency)]),
+        Paragraph("Trades", SECTION),
+        *_trades(figures),
+        Paragraph("Net Amounts", SECTION),
+        _grid(["Currency", "Total"], [[currency, money(amount)] for currency, amount in sorted(totals.items())]),
+        Spacer(1, 4 * mm),
+        Paragraph("Settlement is immediate in the sandbox. Net amounts are proceeds less commissions.", NOTE),
+    ]
 
 
 def _frame(canvas: Any, document: Any) -> None:

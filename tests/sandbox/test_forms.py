@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.document import fits
 from tests.sandbox.support import Caller, application, errors, outcome
 from tests.sandbox.test_review import PDF, paper
 
@@ -31,7 +30,6 @@ def agreement(content: bytes, **more: Any) -> dict[str, Any]:
 def test_every_known_form_is_listed_without_files(steady: Caller) -> None:
     answer = steady.get("/forms")
 
-    fits(answer, "FormFileResponse")
     found = answer.json()
     assert len({form["formNumber"] for form in found["formDetails"]}) == 85
     assert "fileData" not in found
@@ -41,7 +39,6 @@ def test_every_known_form_is_listed_without_files(steady: Caller) -> None:
 def test_the_pdfs_of_all_languages_come_in_one_zip_with_their_check_sums(steady: Caller) -> None:
     answer = steady.get("/forms", formNo=3024, getDocs="T", fromDate="2020-01-01", toDate="2030-01-01")
 
-    fits(answer, "FormFileResponse")
     found = answer.json()
     assert found["fileData"]["name"].endswith(".zip")
     archive = zipfile.ZipFile(io.BytesIO(base64.b64decode(found["fileData"]["data"])))
@@ -72,7 +69,6 @@ def test_several_form_numbers_may_be_repeated_or_separated_by_commas(steady: Cal
 def test_an_unknown_form_is_an_error_in_a_200(steady: Caller) -> None:
     answer = steady.get("/forms", formNo=1)
 
-    fits(answer, "FormFileResponse")
     assert (answer.status_code, answer.json()["hasError"]) == (200, True)
 
 
@@ -109,7 +105,6 @@ def test_only_forms_revised_since_a_day_are_listed(caller: Caller) -> None:
 def test_required_forms_depend_on_the_application(steady: Caller, query: dict[str, str], some: set[str]) -> None:
     answer = steady.get("/forms/required-forms", **query)
 
-    fits(answer, "RequiredFormsResponse")
     assert some <= set(answer.json()["forms"])
 
 
@@ -119,7 +114,6 @@ def test_an_agreement_is_stored_for_the_day_and_then_needs_no_file(caller: Calle
 
     assert errors(caller.post("/accounts", application("f-1", documents=[bare]))) == ["I/O error file processing"]
     answer = store_for_today(caller, agreement(content, signer="Alder Row"))
-    fits(answer, "StatusResponse")
     assert outcome(answer)["status"] == "Success"
     assert outcome(caller.post("/accounts", application("f-1", documents=[bare])))["status"] == "Success"
     caller.advance(24 * 3600)
