@@ -10,7 +10,7 @@ from backoffice.broker.limiter import SharedLimiter
 from backoffice.broker.models import BrokerageSession, MasterAccount, SessionState
 from backoffice.broker.tokens import StoredTokens
 from backoffice.ibkr import IbkrClient, keys
-from backoffice.ibkr.environments import Credentials, Environment, environment_of
+from backoffice.ibkr.environments import Credentials, Environment, environment_of, require_safe
 from backoffice.ibkr.errors import NotSent
 from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.transport import Transport
@@ -83,7 +83,9 @@ def _transport(master: MasterAccount, priority: Priority) -> Transport:
 
 
 def _environment_of(master: MasterAccount) -> Environment:
-    known = environment_of(master.base_url.rstrip("/"))
+    base_url = master.base_url.rstrip("/")
+    require_safe(base_url)
+    known = environment_of(base_url)
     return replace(known, audience=master.audience) if master.audience else known
 
 

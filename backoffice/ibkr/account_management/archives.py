@@ -74,6 +74,14 @@ def _from_zip(content: bytes) -> dict[str, bytes]:
                 if len(read) > LARGEST_FILE or total > LARGEST_TOTAL:
                     raise BadArchive("The archive is larger unpacked than allowed.")
                 files[name] = read
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError, Damaged) as problem:
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        zipfile.LargeZipFile,
+        NotImplementedError,
+        EOFError,
+        OSError,
+        Damaged,
+    ) as problem:
         raise BadArchive(f"The archive cannot be read: {problem}") from problem
     return files
