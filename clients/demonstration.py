@@ -59,6 +59,8 @@ def load(world: dict[str, Any], people: dict[str, User], master: MasterAccount) 
         if fact["master"] == master.account and not Account.objects.filter(number=fact["account"]).exists():
             book, owner = books["first" if fact["account"] in _FIRST_BOOK else "second"]
             _account(fact, book=book, owner=owner, master=master)
+    if master.account != world["masters"][0]["account"]:
+        return  # the drafts are the first firm's; a second one shows its own accounts only
     book, owner = books["first"]
     _draft("ready", _READY, book=book, master=master, by=owner)
     _draft("unready", _UNREADY, book=books["second"][0], master=master, by=books["second"][1])
