@@ -1,4 +1,4 @@
-"""`/iserver/account/allocation/*`: an advisor's allocation groups."""
+"""`/iserver/account/allocation/*`: an advisor's allocation groups and presets."""
 
 import re
 
@@ -8,9 +8,17 @@ from backoffice.ibkr.errors import OutcomeUnknown
 from backoffice.ibkr.reading import list_read, read_answer, read_answers
 from backoffice.ibkr.requestor import Requestor
 from backoffice.ibkr.transport import Effect, Reply
-from backoffice.ibkr.types.allocation import AllocationAccount, Group, GroupDefinition, GroupSummary
+from backoffice.ibkr.types.allocation import (
+    AllocationAccount,
+    Group,
+    GroupDefinition,
+    GroupSummary,
+    Presets,
+    PresetsChange,
+)
 
 _GROUP = ("iserver", "account", "allocation", "group")
+_PRESETS = ("iserver", "account", "allocation", "presets")
 # Wrong accounts, names and methods are documented to be refused with HTTP 500: these words make it a refusal we recognise.
 _REFUSED_WITH_500 = re.compile(
     r"invalid|unknown|duplicate|already exists|not found|doesn't exist|does not exist|not allowed|unsupported|must|required|cannot",
@@ -19,7 +27,7 @@ _REFUSED_WITH_500 = re.compile(
 
 
 class Allocation:
-    """Reads and keeps allocation groups. After any write, read the group again and compare."""
+    """Reads and keeps allocation groups and presets. After any write, read it again and compare."""
 
     def __init__(self, requestor: Requestor) -> None:
         self._requestor = requestor
@@ -69,6 +77,21 @@ class Allocation:
         """POST /iserver/account/allocation/group/delete. A write, sent once."""
         body = {"name": paths.group_name(name)}
         self._confirm(self._requestor.trading("POST", *_GROUP, "delete", effect=Effect.WRITE, body=body))
+
+    def presets(self) -> Presets:
+        """GET /iserver/account/allocation/presets: how block orders are shared out.
+
+        Trap: every login of this username to TWS overwrites them; read them before each block order and keep what was read.
+        """
+        reply = self._requestor.trading("GET", *_PRESETS, effect=Effect.READ)
+        return read_answer(Presets, object_read(reply), reply)
+
+    def set_presets(self, wanted: PresetsChange) -> None:
+        """POST /iserver/account/allocation/presets: set all five. A write, sent once; then read and compare.
+
+        Trap: what is set here does not reach TWS, and TWS's own presets come back with its next login.
+        """
+        self._confirm(self._requestor.trading("POST", *_PRESETS, effect=Effect.WRITE, body=wanted.wire_members()))
 
     def _confirm(self, reply: Reply) -> None:
         body = readable_or_none(reply)

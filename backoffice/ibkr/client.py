@@ -11,6 +11,7 @@ from backoffice.ibkr.echo import Echo
 from backoffice.ibkr.environments import Credentials, Environment, Timeouts, environment_of, require_safe
 from backoffice.ibkr.funding import Funding
 from backoffice.ibkr.market_data import MarketData
+from backoffice.ibkr.notifications import Notifications
 from backoffice.ibkr.oauth import CachedTokens, OAuth
 from backoffice.ibkr.orders import Orders
 from backoffice.ibkr.portfolio import Portfolio
@@ -76,6 +77,7 @@ class IbkrClient:
         self.market = MarketData(requestor)
         self.allocation = Allocation(requestor)
         self.orders = Orders(requestor)
+        self.notifications = Notifications(requestor)
 
     def with_session(self, session_bearer: Callable[[], str]) -> Self:
         """Return the same client for another trading session; tokens, limits and connections stay shared."""

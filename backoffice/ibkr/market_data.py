@@ -1,22 +1,29 @@
-"""`/iserver/marketdata/snapshot`: prices now, with how live they are."""
+"""`/iserver/marketdata/*`: prices now, with how live they are, and price history.
 
+Each instrument asked for opens a stream behind the session, of which a username has about a hundred: `unsubscribe`
+after use. The snapshot that costs money (`/md/regsnapshot`) is left out on purpose.
+"""
+
+import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Literal
 
 from backoffice.ibkr import paths
-from backoffice.ibkr.errors import Unsendable
-from backoffice.ibkr.parsing import Price, instant, number, percentage, price
-from backoffice.ibkr.reading import list_read
-from backoffice.ibkr.redaction import redact_members
+from backoffice.ibkr.answers import object_read, problem_in, readable_or_none
+from backoffice.ibkr.errors import RateLimited, Unsendable
+from backoffice.ibkr.reading import list_read, read_answer
 from backoffice.ibkr.requestor import Requestor
-from backoffice.ibkr.transport import Effect
-from backoffice.ibkr.types.market_data import QUOTE_FIELDS, Field, Snapshot, Timeline
+from backoffice.ibkr.transport import Effect, retry_after
+from backoffice.ibkr.types.history import History, check_period, start_time
+from backoffice.ibkr.types.market_data import QUOTE_FIELDS, Snapshot, snapshot_of
 
 MOST_CONIDS = 100
 MOST_FIELDS = 50
 SPACING_MS = 600  # the data behind a snapshot refreshes every half second
-ValueT = TypeVar("ValueT")
+Source = Literal["Last", "Midpoint", "Bid_Ask"]
+_TOO_MANY_CHARTS = re.compile(r"too many history charts", re.IGNORECASE)
 
 
 def _pause(milliseconds: int) -> None:
@@ -24,7 +31,7 @@ def _pause(milliseconds: int) -> None:
 
 
 class MarketData:
-    """Snapshots of markets."""
+    """Snapshots of markets, and their history."""
 
     def __init__(self, requestor: Requestor, pause: Callable[[int], None] = _pause) -> None:
         self._requestor = requestor
@@ -48,51 +55,63 @@ class MarketData:
             found |= {snapshot.conid: snapshot for snapshot in self._look(wanted, fields)}
             if all(conid in found and found[conid].has_data for conid in wanted):
                 break
-        return tuple(found.get(conid) or _snapshot({"conid": conid}) for conid in wanted)
+        return tuple(found.get(conid) or snapshot_of({"conid": conid}) for conid in wanted)
+
+    def history(
+        self,
+        conid: str,
+        *,
+        period: str,
+        bar: str,
+        outside_hours: bool = False,
+        source: Source = "Last",
+        start: datetime | None = None,
+        forwards: bool = False,
+        exchange: str | None = None,
+    ) -> History:
+        """GET /iserver/marketdata/history: bars of a period such as "1w" that ends now, or at (or begins at) `start`.
+
+        Traps: at most 1000 bars; the answer's headers `high` and `low` are scaled, the bars are not; not every bar
+        goes with every period, which is refused here (Unsendable); "too many history charts" is RateLimited.
+        """
+        check_period(period, bar)
+        if forwards and start is None:
+            raise Unsendable("History runs forwards only from a start.")
+        query = {
+            "conid": paths.instrument_id(conid),
+            "period": period,
+            "bar": bar,
+            "outsideRth": "true" if outside_hours else "false",
+            "source": source,
+        }
+        if start is not None:
+            query |= {"startTime": start_time(start), "direction": "1" if forwards else "-1"}
+        if exchange is not None:
+            query["exchange"] = exchange
+        reply = self._requestor.trading("GET", "iserver", "marketdata", "history", effect=Effect.READ, query=query)
+        problem = problem_in(readable_or_none(reply))
+        if problem is not None and _TOO_MANY_CHARTS.search(problem.text):
+            raise RateLimited(
+                problem.text, retry_after=retry_after(reply), status=reply.status, exchange=reply.exchange
+            )
+        return read_answer(History, object_read(reply), reply)
+
+    def unsubscribe(self, conid: str) -> None:
+        """POST /iserver/marketdata/unsubscribe: close an instrument's stream. Trap: 500 "unknown" only means it was not open."""
+        reply = self._requestor.trading(
+            "POST", "iserver", "marketdata", "unsubscribe", effect=Effect.READ,
+            body={"conid": int(paths.instrument_id(conid))},
+        )  # fmt: skip
+        problem = problem_in(readable_or_none(reply))
+        if reply.status == 500 and problem is not None and problem.text.strip().lower() == "unknown":
+            return
+        object_read(reply)
+
+    def unsubscribe_all(self) -> None:
+        """GET /iserver/marketdata/unsubscribeall: close every stream of the session, the other readers' too."""
+        object_read(self._requestor.trading("GET", "iserver", "marketdata", "unsubscribeall", effect=Effect.READ))
 
     def _look(self, conids: Sequence[str], fields: Sequence[str]) -> list[Snapshot]:
         query = {"conids": ",".join(conids), "fields": ",".join(fields)}
         reply = self._requestor.trading("GET", "iserver", "marketdata", "snapshot", effect=Effect.READ, query=query)
-        return [_snapshot(row) for row in list_read(reply) if isinstance(row, dict) and row.get("conid") is not None]
-
-
-def _snapshot(row: dict[str, Any]) -> Snapshot:
-    availability = row.get(Field.AVAILABILITY)
-    availability = availability if isinstance(availability, str) else ""
-    return Snapshot(
-        conid=str(row["conid"]),
-        timeline=Timeline(availability[0]) if availability[:1] in {*Timeline} and availability else Timeline.UNKNOWN,
-        availability=availability,
-        last=_price(row, Field.LAST),
-        bid=_price(row, Field.BID),
-        ask=_price(row, Field.ASK),
-        bid_size=_figure(number, row, Field.BID_SIZE),
-        ask_size=_figure(number, row, Field.ASK_SIZE),
-        open=_price(row, Field.OPEN),
-        high=_price(row, Field.HIGH),
-        low=_price(row, Field.LOW),
-        prior_close=_price(row, Field.PRIOR_CLOSE),
-        change=_figure(number, row, Field.CHANGE),
-        change_percent=_figure(percentage, row, Field.CHANGE_PERCENT),
-        volume=_figure(number, row, Field.VOLUME),
-        symbol=_words(row, Field.SYMBOL),
-        company_name=_words(row, Field.COMPANY_NAME),
-        updated=_figure(instant, row, "_updated"),
-        raw=redact_members(row),
-    )
-
-
-def _price(row: dict[str, Any], field: str) -> Price | None:
-    return _figure(price, row, field)
-
-
-def _words(row: dict[str, Any], field: str) -> str:
-    value = row.get(field)
-    return value if isinstance(value, str) else ""
-
-
-def _figure(read: Callable[[object], ValueT | None], row: dict[str, Any], field: str) -> ValueT | None:
-    try:
-        return read(row.get(field))
-    except ValueError:
-        return None
+        return [snapshot_of(row) for row in list_read(reply) if isinstance(row, dict) and row.get("conid") is not None]

@@ -1,4 +1,4 @@
-"""Allocation groups of an advisor master."""
+"""Allocation groups and presets of an advisor master."""
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from backoffice.ibkr import paths
-from backoffice.ibkr.parsing import Id, Number, Text
+from backoffice.ibkr.parsing import Flag, Id, Number, Text
 from backoffice.ibkr.types.base import Answer, Request
 from backoffice.ibkr.types.people import AccountId
 
@@ -84,6 +84,56 @@ class AllocationAccount(Answer):
     account_id: str
     net_liquidation: Number = None
     available_equity: Number = None
+
+
+PresetMethod = Literal["AvailableEquity", "A", "E", "N", "C", "P", "R", "S"]
+
+
+class PresetsChange(Request):
+    """All five presets, as they shall be from now on. IBKR writes available equity as "AvailableEquity" here."""
+
+    default_method_for_all: PresetMethod
+    group_auto_close_positions: bool
+    profiles_auto_close_positions: bool
+    strict_credit_check: bool
+    group_proportional_allocation: bool
+
+    def wire_members(self) -> dict[str, Any]:
+        """Return the presets as IBKR spells them."""
+        method = "AvailableEquity" if self.default_method_for_all == "A" else self.default_method_for_all
+        return {**self.model_dump(), "default_method_for_all": method}
+
+
+class Presets(Answer):
+    """The presets of allocation as IBKR has them. None is "not said".
+
+    For groups whose shares IBKR computes, `group_auto_close` without `group_proportional` makes positions proportional to
+    the method: an order then rebalances instead of being shared out.
+    """
+
+    default_method: Text = Field(default="", alias="default_method_for_all")
+    group_auto_close: Flag = Field(default=None, alias="group_auto_close_positions")
+    profiles_auto_close: Flag = Field(default=None, alias="profiles_auto_close_positions")
+    has_strict_credit_check: Flag = Field(default=None, alias="strict_credit_check")
+    group_proportional: Flag = Field(default=None, alias="group_proportional_allocation")
+
+    @property
+    def rebalances(self) -> bool | None:
+        """Whether an order to a computed group moves positions towards the method; None when IBKR did not say."""
+        if self.group_auto_close is None or self.group_proportional is None:
+            return None
+        return self.group_auto_close and not self.group_proportional
+
+    def matches(self, wanted: PresetsChange) -> bool:
+        """Return whether IBKR has what was wanted, all five."""
+        method = "AvailableEquity" if self.default_method == "A" else self.default_method
+        return wanted.wire_members() == {
+            "default_method_for_all": method,
+            "group_auto_close_positions": self.group_auto_close,
+            "profiles_auto_close_positions": self.profiles_auto_close,
+            "strict_credit_check": self.has_strict_credit_check,
+            "group_proportional_allocation": self.group_proportional,
+        }
 
 
 def _plain(amount: Decimal) -> Decimal | int:

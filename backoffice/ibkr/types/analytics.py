@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from backoffice.ibkr.parsing import Day, Flag, Instant, Number, OptionalId, Text
 from backoffice.ibkr.types.base import Answer
@@ -119,11 +119,11 @@ class AllPeriods(Answer):
 
 
 class Transaction(Answer):
-    """One movement in an instrument. A negative quantity is a sale; `amount` is in `currency`, negative when paid."""
+    """One movement in an instrument. A negative quantity is a sale; `amount` is in `currency`, with IBKR's sign."""
 
     account_id: OptionalId = Field(default=None, alias="acctid")
     conid: OptionalId = None
-    day: Day = Field(default=None, alias="rawDate")
+    day: Day = Field(default=None, validation_alias=AliasChoices("rawDate", "date"))
     at: Instant = Field(default=None, alias="date")
     kind: Text = Field(default="", alias="type")
     currency: Text = Field(default="", alias="cur")
@@ -135,7 +135,7 @@ class Transaction(Answer):
 
 
 class RealisedProfit(Answer):
-    """Profit or loss of one closing; `amount` is positive in IBKR's answer for both, so read `is_loss`."""
+    """Profit or loss of one closing. IBKR shows losses with a positive `amount` too, so read `is_loss`."""
 
     account_id: OptionalId = Field(default=None, alias="acctid")
     conid: OptionalId = None

@@ -1,134 +1,18 @@
-"""Order tickets, and the conversation that placing one is."""
+"""The conversation that placing an order is, and what is known of orders afterwards. Tickets are in `types.tickets`."""
 
+import re
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated
 
-from pydantic import AliasChoices, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field
 
-from backoffice.ibkr import paths
 from backoffice.ibkr.parsing import Amount, Flag, Id, Instant, Number, OptionalId, Text
-from backoffice.ibkr.types.base import Answer, Request
-from backoffice.ibkr.types.people import AccountId
+from backoffice.ibkr.types.base import Answer
+from backoffice.ibkr.types.tickets import OrderGroup as OrderGroup
+from backoffice.ibkr.types.tickets import OrderTicket as OrderTicket
+from backoffice.ibkr.types.tickets import Share as Share
 
-Positive = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=8, allow_inf_nan=False)]
-OrderPrice = Annotated[Decimal, Field(max_digits=18, decimal_places=8, allow_inf_nan=False)]
-Conid = Annotated[str, BeforeValidator(lambda value: str(value)), StringConstraints(pattern=r"^[1-9][0-9]{0,11}$")]
 FINAL_STATUSES = frozenset({"filled", "cancelled", "inactive"})
-
-
-class Share(Request):
-    """One account's part of an inline allocation: shares, or an amount of cash when the ticket says so."""
-
-    account: AccountId
-    amount: Positive
-
-
-class OrderTicket(Request):
-    """One order, to exactly one target: a client's `account`, an allocation `group`, or inline `allocations` of a `master`.
-
-    `client_order_id` (IBKR's cOID) is our key. `price` is the limit, and for STP and TRAIL the stop; `aux_price`
-    is the stop of STOP_LIMIT and TRAILLMT. Inline amounts must add up to `quantity`: IBKR takes them as
-    ratios, so a wrong sum would be traded without a word.
-    """
-
-    client_order_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-    conid: Conid
-    side: Literal["BUY", "SELL"]
-    order_type: Literal["LMT", "MKT", "STP", "STOP_LIMIT", "MIDPRICE", "TRAIL", "TRAILLMT", "MOC", "LOC"]
-    tif: Literal["DAY", "GTC", "IOC", "OPG", "OVT", "OND"] = "DAY"
-    account: AccountId | None = None
-    group: str | None = None
-    master: AccountId | None = None
-    allocations: tuple[Share, ...] = ()
-    allocation_type: Literal["SHARE", "CASH"] = "SHARE"
-    quantity: Positive | None = None
-    cash_quantity: Positive | None = None
-    price: OrderPrice | None = None
-    aux_price: OrderPrice | None = None
-    trailing_amount: Positive | None = None
-    trailing_type: Literal["amt", "%"] | None = None
-    outside_rth: bool | None = None
-    all_or_none: bool | None = None
-    ticker: str | None = None
-    listing_exchange: str | None = None
-    manual_indicator: bool | None = None
-    ext_operator: str | None = None
-
-    @property
-    def path_account(self) -> str:
-        """The account, group or master the order is addressed to."""
-        return self.account or self.group or self.master or ""
-
-    @model_validator(mode="after")
-    def _one_target(self) -> Self:
-        if sum(target is not None for target in (self.account, self.group, self.master)) != 1:
-            raise ValueError("an order goes to one account, or to one group, or to a master with allocations")
-        if (self.master is not None) != bool(self.allocations):
-            raise ValueError("inline allocations go with the master account, and only with it")
-        if self.group is not None:
-            paths.group_name(self.group)
-        return self
-
-    @model_validator(mode="after")
-    def _one_size(self) -> Self:
-        if (self.quantity is None) == (self.cash_quantity is None):
-            raise ValueError("give a quantity or a cash amount, not both")
-        if not self.allocations:
-            return self
-        if len({share.account for share in self.allocations}) != len(self.allocations):
-            raise ValueError("an account appears twice in the allocation")
-        whole = self.quantity if self.allocation_type == "SHARE" else self.cash_quantity
-        if whole is None:
-            raise ValueError("shares are allocated of a quantity, cash of a cash amount")
-        if sum((share.amount for share in self.allocations), Decimal(0)) != whole:
-            raise ValueError("the allocated amounts must add up to the order")
-        return self
-
-    @model_validator(mode="after")
-    def _prices_fit_the_type(self) -> Self:
-        needs_price = self.order_type in ("LMT", "STP", "STOP_LIMIT", "TRAILLMT", "LOC")
-        if needs_price and self.price is None:
-            raise ValueError(f"an order of type {self.order_type} needs a price")
-        if self.order_type in ("MKT", "MOC") and self.price is not None:
-            raise ValueError(f"an order of type {self.order_type} has no price")
-        if (self.order_type in ("STOP_LIMIT", "TRAILLMT")) != (self.aux_price is not None):
-            raise ValueError("a stop price (aux_price) goes with STOP_LIMIT and TRAILLMT, and only with them")
-        trailing = (self.trailing_amount is not None, self.trailing_type is not None)
-        if trailing != ((self.order_type in ("TRAIL", "TRAILLMT")),) * 2:
-            raise ValueError("a trailing amount and its type go with TRAIL and TRAILLMT, and only with them")
-        return self
-
-    def wire_members(self) -> dict[str, Any]:
-        """Return the ticket as IBKR spells it: acctId always given and equal to the path's."""
-        members: dict[str, Any] = {
-            "acctId": self.path_account,
-            "conid": int(self.conid),
-            "cOID": self.client_order_id,
-            "orderType": self.order_type,
-            "side": self.side,
-            "tif": self.tif,
-            "quantity": self.quantity,
-            "cashQty": self.cash_quantity,
-            "price": self.price,
-            "auxPrice": self.aux_price,
-            "trailingAmt": self.trailing_amount,
-            "trailingType": self.trailing_type,
-            "outsideRTH": self.outside_rth,
-            "allOrNone": self.all_or_none,
-            "ticker": self.ticker,
-            "listingExchange": self.listing_exchange,
-            "manualIndicator": self.manual_indicator,
-            "extOperator": self.ext_operator,
-        }
-        if self.allocations:
-            members["jsonPayload"] = {
-                "allocation_profile": {
-                    "alloc_type": self.allocation_type,
-                    "allocations": [{"account": share.account, "amount": share.amount} for share in self.allocations],
-                }
-            }
-        return {name: value for name, value in members.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +43,9 @@ class Placed:
 class Question:
     """IBKR asks before it takes the order; nothing is working yet. `messages` are IBKR's words, with their HTML.
 
-    The `reply_id` is short-lived: any other order on this session invalidates it. `prompt_order_id` is set for
-    the rarer prompt that is answered with one of `options` through `orders.answer_prompt`.
+    One question may carry several messages, each with an id of its own: one reply answers all. The `reply_id` is
+    short-lived: any other order on this session invalidates it. `prompt_order_id` is set for the rarer prompt that is
+    answered with one of `options` through `orders.answer_prompt`.
     """
 
     reply_id: str
@@ -175,6 +60,12 @@ class Question:
         """Whether it is answered by choosing an option rather than by yes or no."""
         return bool(self.prompt_order_id)
 
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """Each message with its id; the id is empty where IBKR gave fewer ids than messages."""
+        ids = (*self.message_ids, *("" for _ in self.messages))
+        return tuple(zip(ids, self.messages, strict=False))
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -186,6 +77,52 @@ class Refused:
 
 
 PlaceOutcome = Placed | Question | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """What became of one ticket of a group cannot be told from the answer: look, never send it again."""
+
+    reason: str
+    raw: object = field(default=None, repr=False)
+
+
+TicketOutcome = PlacedOrder | Question | Refused | Doubtful
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """The tickets of a group fared differently: `outcomes` are in the order of the tickets, one each.
+
+    Some may be working at the market while others wait for an answer or were refused: record each by itself, then
+    either complete the group or cancel what is working.
+    """
+
+    outcomes: tuple[TicketOutcome, ...]
+    raw: object = field(default=None, repr=False)
+
+    @property
+    def placed(self) -> dict[int, PlacedOrder]:
+        """The tickets IBKR took, by their place in the group."""
+        return {at: each for at, each in enumerate(self.outcomes) if isinstance(each, PlacedOrder)}
+
+    @property
+    def questions(self) -> dict[int, Question]:
+        """The tickets IBKR asks about, by their place in the group."""
+        return {at: each for at, each in enumerate(self.outcomes) if isinstance(each, Question)}
+
+    @property
+    def refusals(self) -> dict[int, Refused]:
+        """The tickets IBKR did not take, by their place in the group."""
+        return {at: each for at, each in enumerate(self.outcomes) if isinstance(each, Refused)}
+
+    @property
+    def doubts(self) -> dict[int, Doubtful]:
+        """The tickets whose fate a look must tell, by their place in the group."""
+        return {at: each for at, each in enumerate(self.outcomes) if isinstance(each, Doubtful)}
+
+
+GroupOutcome = Placed | Question | Refused | Mixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +140,13 @@ _SIDES = {"B": "BUY", "BOT": "BUY", "BUY": "BUY", "S": "SELL", "SLD": "SELL", "S
 def _side(value: object) -> object:
     text = str(value or "").strip().upper()
     return _SIDES.get(text, text)
+
+
+def _by_control_characters(value: object) -> object:
+    """Split the list of editable fields, which IBKR separates by control characters."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in re.split(r"[\x00-\x1f]+", value) if part.strip())
+    return ()
 
 
 Side = Annotated[str, BeforeValidator(_side)]
@@ -231,6 +175,12 @@ class LiveOrder(Answer):
         default=None, validation_alias=AliasChoices("lastExecutionTime_r", "lastExecutionTime")
     )
     cancelled_by_system_because: Text = Field(default="", alias="order_cancellation_by_system_reason")
+    stop_price: Number = Field(default=None, validation_alias=AliasChoices("auxPrice", "stop_price"))
+    parent_id: OptionalId = Field(default=None, alias="parentId")
+    exchange: Text = ""
+    listing_exchange: Text = Field(default="", alias="listingExchange")
+    security_type: Text = Field(default="", alias="secType")
+    cash_quantity: Number = Field(default=None, alias="totalCashSize")
 
     @property
     def is_final(self) -> bool:
@@ -266,6 +216,12 @@ class OrderStatus(Answer):
     placed_at: Instant = Field(default=None, alias="order_time")
     client_order_id: Text = Field(default="", alias="order_ref")
     cannot_cancel: Flag = Field(default=None, alias="cannot_cancel_order")
+    cannot_edit: Flag = Field(default=None, alias="order_not_editable")
+    editable_fields: Annotated[tuple[str, ...], BeforeValidator(_by_control_characters)] = ()
+    outside_rth: Flag = None
+    all_or_none: Flag = None
+    exchange: Text = Field(default="", alias="listing_exchange")
+    security_type: Text = Field(default="", alias="sec_type")
 
     @property
     def is_final(self) -> bool:
@@ -337,3 +293,9 @@ class Preview(Answer):
     position: PreviewChange | None = None
     warning: Text = Field(default="", alias="warn")
     error: Text = ""
+
+    @property
+    def warning_code(self) -> str:
+        """The number before the slash of a warning such as "21/You are trying to submit an order without market data"."""
+        code, slash, _ = self.warning.partition("/")
+        return code if slash and code.isdigit() else ""
