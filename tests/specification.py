@@ -95,6 +95,10 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("GET /v1/api/portfolio/{accountId}/summary", "answer 200 $.nlvandmargininreview.*", "type *"): (
         "trading.md 6.4: each key has amount, currency and value, the last two text or null"
     ),
+    # -- analytics and notices
+    ("POST /v1/api/pa/transactions", "answer 200 $*", "unknown rawDate"): "trading.md 6.7: rawDate YYYYMMDD",
+    ("POST /v1/api/pa/transactions", "answer 200 $*.fxRate", "type number"): "trading.md 6.7: a rate is seldom whole",
+    ("POST /v1/api/fyi/settings/{typecode}", "path typecode $", "enum"): "trading.md 11: ok even for a bogus code",
     # -- contracts
     ("GET /v1/api/iserver/secdef/search", "answer 200 $", "type object"): "trading.md 4: {error: No symbol found}",
     ("GET /v1/api/iserver/contract/{conid}/algos", "query algos $", "enum"): "trading.md 4: names joined by semicolons",

@@ -14,7 +14,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 TRADING = "/v1/api"
 OURS = ("/gw/api/", "/oauth2/")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-KEY_OF_A_MAP = re.compile(r"D?[FIU]\d{4,}|U\d+|All|BASE|[A-Z]{3}|\d{4,}")
+KEY_OF_A_MAP = re.compile(r"D?[FIU]\d{4,}(\.Core)?|U\d+|All|BASE|[A-Z]{3}|\d{4,}")
+WORDS_FOR_A_KEY = ("symbol", "date", "currency")  # of futures, schedules and market values: the key itself is meant
 EXAMPLES_OF_ENUMS = (  # schema, members on the way: a list of one value that is an example, not a rule
     ("accountAttributes", "currency"),  # every currency (trading.md 13, trap 14)
     ("accountAttributes", "tradingType"),  # STKCASH, STKMRGN, PMRGN, ... (trading.md 6)
@@ -192,8 +193,14 @@ def maps_by_name(document: Document) -> None:
     """Members named U1234567, All, USD or 20251218 are examples of a map's keys, not its only ones."""
     for schema in schemas(document):
         members = schema.get("properties")
-        if isinstance(members, dict) and members and all(KEY_OF_A_MAP.fullmatch(name) for name in members):
+        if isinstance(members, dict) and members and all(_is_a_key(*member) for member in members.items()):
             schema["additionalProperties"] = next(iter(members.values()))
+
+
+def _is_a_key(name: str, member: dict[str, Any]) -> bool:
+    if KEY_OF_A_MAP.fullmatch(name):
+        return True
+    return name in WORDS_FOR_A_KEY and member.get("type") in ("array", "object")
 
 
 REPAIRS: tuple[Callable[[Document], None], ...] = (

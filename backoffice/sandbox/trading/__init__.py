@@ -31,19 +31,43 @@ from starlette.routing import BaseRoute
 
 from backoffice.sandbox.kernel import Sandbox
 
-from . import blotter, chain, contracts, definitions, engine, groups, memory, orders, portfolio, quotes, schedules
+from . import (
+    accounts_search,
+    analytics,
+    balances,
+    blotter,
+    chain,
+    contracts,
+    definitions,
+    engine,
+    funds,
+    groups,
+    history,
+    memory,
+    notices,
+    orders,
+    portfolio,
+    positions,
+    quotes,
+    rules,
+    schedules,
+)
 from .demonstration import build_world, cash_of_historic_orders, describe_world
 from .desk import Desk
 from .schema import SCHEMA as _OF_ORDERS
 
-SCHEMA = f"{_OF_ORDERS};{memory.SCHEMA}"
+SCHEMA = ";".join((_OF_ORDERS, memory.SCHEMA, notices.SCHEMA))
 
 __all__ = ["SCHEMA", "build_world", "cash_of_historic_orders", "describe_world", "register", "routes"]
 
 
 def routes(sandbox: Sandbox) -> list[BaseRoute]:
     desk = Desk(sandbox)
-    families = (chain, portfolio, contracts, definitions, schedules, quotes, groups, blotter, orders)
+    families = (
+        (chain, portfolio, positions, balances, funds, contracts, definitions, rules, schedules, quotes, history)
+        + (analytics, accounts_search, notices)
+        + (groups, blotter, orders)
+    )  # fmt: skip
     return [served for family in families for served in family.routes(desk)]
 
 

@@ -1,18 +1,21 @@
-"""Market data snapshots: the first asking opens a stream and shows nothing, later ones show strings."""
+"""Market data snapshots: the first asking opens a stream and shows nothing, later ones show strings.
 
-from decimal import Decimal
+One set of fields is active for a contract in a session, whoever asked last, over REST or the websocket. Open streams count
+against the username's market data lines (knob `market_data_lines`, 100); past them a contract stays without data.
+"""
+
 from typing import Any
 
 from starlette.routing import BaseRoute
 
 from backoffice.sandbox import instruments
 from backoffice.sandbox.instruments import Instrument
-from backoffice.sandbox.market import Quote
 
-from . import sessions
+from . import memory
 from .desk import Call, Desk, Needs, Refusal, bad_request, route
+from .fields import DEFAULT, View, needs_search, row
+from .sessions import Session
 
-DEFAULT_FIELDS = "31,84,86"
 MOST_CONIDS, MOST_FIELDS = 100, 50
 
 
@@ -25,8 +28,38 @@ def routes(desk: Desk) -> list[BaseRoute]:
 
 
 def is_streaming(desk: Desk, token: str, conid: int) -> bool:
-    found = desk.sandbox.store.row("SELECT 1 FROM trading_streams WHERE token = ? AND conid = ?", token, conid)
-    return found is not None
+    return active_fields(desk, token, conid) is not None
+
+
+def active_fields(desk: Desk, token: str, conid: int) -> str | None:
+    """Return the fields that the session's stream of a contract shows, None when there is no stream."""
+    found: str | None = desk.sandbox.store.value(
+        "SELECT fields FROM trading_streams WHERE token = ? AND conid = ?", token, conid
+    )
+    return found
+
+
+def subscribe(desk: Desk, session: Session, conid: int, fields: str) -> bool:
+    """Open the stream of a contract, or change its fields; False when the username has no market data line left."""
+    if active_fields(desk, session.token, conid) is None and _lines_in_use(desk, session) >= int(
+        desk.knob("market_data_lines", 100)
+    ):
+        return False
+    desk.sandbox.store.execute("INSERT OR REPLACE INTO trading_streams VALUES (?, ?, ?)", session.token, conid, fields)
+    return True
+
+
+def unsubscribe(desk: Desk, token: str, conid: int) -> bool:
+    return desk.sandbox.store.execute("DELETE FROM trading_streams WHERE token = ? AND conid = ?", token, conid) > 0
+
+
+def _lines_in_use(desk: Desk, session: Session) -> int:
+    return int(
+        desk.sandbox.store.value(
+            "SELECT COUNT(*) FROM trading_streams JOIN trading_sessions USING (token) WHERE username = ?",
+            session.username,
+        )
+    )
 
 
 def _snapshot(call: Call) -> list[dict[str, Any]]:
@@ -40,78 +73,26 @@ def _snapshot(call: Call) -> list[dict[str, Any]]:
 
 
 def _row(call: Call, conid: int, fields: str) -> dict[str, Any]:
-    store, token = call.desk.sandbox.store, call.session.token
     cold = {"conidEx": str(conid), "conid": conid}
     instrument = instruments.get(conid)
-    if instrument is None:
+    if instrument is None or not _is_found(call, instrument):
         return cold
-    stream = store.row("SELECT fields FROM trading_streams WHERE token = ? AND conid = ?", token, conid)
-    wanted = fields or (stream["fields"] if stream else DEFAULT_FIELDS)
-    store.execute("INSERT OR REPLACE INTO trading_streams VALUES (?, ?, ?)", token, conid, wanted)
-    if stream is None:
+    active = active_fields(call.desk, call.session.token, conid)
+    wanted = fields or active or DEFAULT
+    if not subscribe(call.desk, call.session, conid, wanted) or active is None:
         return cold
-    quote = call.desk.sandbox.market.quote(conid)
-    values = _values(instrument, quote)
-    return {
-        **cold,
-        "_updated": sessions.milliseconds(quote.at),
-        "server_id": "q1",
-        "6119": "q1",
-        "6509": "RpB",
-        **{field: values[field] for field in wanted.split(",") if field in values},
-    }
+    return {**cold, **row(View(call.desk, call.session.selected), instrument, wanted)}
 
 
-def _values(instrument: Instrument, quote: Quote) -> dict[str, str]:
-    def price(amount: Decimal) -> str:
-        return f"{amount:f}"
-
-    return {
-        "31": price(quote.last),
-        "55": instrument.symbol,
-        "58": instrument.company_name,
-        "70": price(quote.high),
-        "71": price(quote.low),
-        "82": price(quote.change),
-        "83": f"{quote.change_percent}%",
-        "84": price(quote.bid),
-        "85": f"{quote.ask_size:,}",
-        "86": price(quote.ask),
-        "87": _short(quote.volume),
-        "88": f"{quote.bid_size:,}",
-        "6004": instrument.exchange,
-        "6008": str(instrument.conid),
-        "6070": instrument.asset_class,
-        "6457": str(instrument.underlying_conid),
-        "6509": "RpB",
-        "7051": instrument.company_name,
-        "7059": "100",
-        "7184": "1" if instrument.is_tradable else "0",
-        "7219": instrument.local_symbol,
-        "7221": instrument.exchange,
-        "7295": price(quote.open),
-        "7296": price(quote.last),
-        "7635": price(quote.last),
-        "7741": price(quote.prior_close),
-        "7762": str(quote.volume),
-        "7768": "1" if instrument.is_tradable else "0",
-    }
-
-
-def _short(volume: int) -> str:
-    """50,123,456 as "50.1M", 9,400 as "9.4K"."""
-    for size, letter in ((1_000_000, "M"), (1_000, "K")):
-        if volume >= size:
-            return f"{(Decimal(volume) / size).quantize(Decimal('0.1'))}{letter}"
-    return str(volume)
+def _is_found(call: Call, instrument: Instrument) -> bool:
+    """A derivative is quoted once its underlier has been searched in this session."""
+    underlier = needs_search(instrument)
+    return not underlier or memory.has(call, f"search {underlier}")
 
 
 def _unsubscribe(call: Call) -> dict[str, bool]:
     conid = call.json().get("conid")
-    gone = call.desk.sandbox.store.execute(
-        "DELETE FROM trading_streams WHERE token = ? AND conid = ?", call.session.token, conid
-    )
-    if not gone:
+    if not str(conid).isdecimal() or not unsubscribe(call.desk, call.session.token, int(str(conid))):
         raise Refusal(500, {"error": "unknown"})
     return {"success": True}
 

@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from backoffice.sandbox import instruments
 from backoffice.sandbox.accounts import AccountRow
+from backoffice.sandbox.clock import NEW_YORK
 from backoffice.sandbox.instruments import Instrument
 from backoffice.sandbox.kernel import Sandbox
 
@@ -112,3 +113,27 @@ def value(sandbox: Sandbox, account: AccountRow, at: datetime | None = None) -> 
         rate = sandbox.market.fx(instrument.currency, base, at)
         lines.append(Line(instrument, holding.quantity, price, holding.cost_basis, worth, rate, cents(worth * rate)))
     return Valuation(account, at, cash, lines)
+
+
+def realized_on(sandbox: Sandbox, account: str, at: datetime) -> dict[int, Decimal]:
+    """Return by contract what sales have realized on the day of an instant in New York, in the instrument's currency."""
+    day = at.astimezone(NEW_YORK).date()
+    found: dict[int, Decimal] = {}
+    for entry in sandbox.books.entries(account, day, day):
+        if entry.conid is not None and entry.kind == "trade":
+            found[entry.conid] = found.get(entry.conid, Decimal(0)) + entry.realized
+    return found
+
+
+def daily_profit(sandbox: Sandbox, found: Valuation) -> Decimal:
+    """Return what the positions held now have gained since the prior close, and what was realized today, in base currency."""
+    base, total = found.account.base_currency, Decimal("0.00")
+    realized = realized_on(sandbox, found.account.account, found.at)
+    for line in found.lines:
+        change = sandbox.market.quote(line.instrument.conid, found.at).change
+        total += cents(cents(line.instrument.value(line.quantity, change)) * line.rate)
+    for conid, amount in realized.items():
+        instrument = instruments.get(conid)
+        if instrument is not None:
+            total += cents(amount * sandbox.market.fx(instrument.currency, base, found.at))
+    return total
