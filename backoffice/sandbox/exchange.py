@@ -83,6 +83,7 @@ class Exchange:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            scope["line"] = send  # of a websocket, so that a fault can tear it down
             await self._app(scope, receive, send)
             return
         arrived_at = microseconds()

@@ -102,7 +102,12 @@ def _logout(call: Call) -> dict[str, Any]:
 
 def _accounts(call: Call) -> dict[str, Any]:
     sessions.remember(call.desk.sandbox, call.session, "has_accounts")
-    opened = call.desk.open_accounts(call.master)
+    return describe_accounts(call.desk, call.session)
+
+
+def describe_accounts(desk: Desk, session: sessions.Session) -> dict[str, Any]:
+    """Return what a session trades for, as /iserver/accounts and the first message of a stream show it."""
+    opened = desk.open_accounts(session.master)
     properties = {
         "hasChildAccounts": False,
         "supportsCashQty": True,
@@ -133,7 +138,7 @@ def _accounts(call: Call) -> dict[str, Any]:
             "debugPnl": True,
             "showTaxOpt": True,
             "showImpactDashboard": True,
-            "allowDynAccount": False,
+            "allowDynAccount": bool(desk.knob("dynaccount", False)),
             "allowCrypto": False,
             "allowFA": True,
             "allowLiteUnderPro": False,
@@ -149,11 +154,11 @@ def _accounts(call: Call) -> dict[str, Any]:
             "IND": ["*"],
             "BOND": ["*"],
         },
-        "groups": ["All", *groups.names(call.desk, call.master)],
+        "groups": ["All", *groups.names(desk, session.master)],
         "profiles": [],
-        "selectedAccount": call.session.selected,
+        "selectedAccount": session.selected,
         "serverInfo": {"serverName": "SandboxServer", "serverVersion": "Build 10.42.0c, Sep 14, 2026 11:02:17 AM"},
-        "sessionId": f"{call.session.session_id[:8]}.{call.session.session_id[8:16]}",
+        "sessionId": f"{session.session_id[:8]}.{session.session_id[8:16]}",
         "isFT": False,
         "isPaper": False,
     }

@@ -57,6 +57,15 @@ def of(sandbox: Sandbox, token: str, username: str, master: str) -> Session:
     return _read(sandbox, token)
 
 
+def peek(sandbox: Sandbox, token: str) -> Session | None:
+    """Return the session of this bearer as it stands now, without counting as activity; None when there is none."""
+    known = sandbox.store.row("SELECT username FROM trading_sessions WHERE token = ?", token)
+    if known is None:
+        return None
+    expire_idle(sandbox, known["username"])
+    return _read(sandbox, token)
+
+
 def _read(sandbox: Sandbox, token: str) -> Session:
     row = sandbox.store.row("SELECT * FROM trading_sessions WHERE token = ?", token)
     if row is None:
