@@ -14,6 +14,7 @@ from typing import Annotated
 
 from pydantic_core import core_schema
 
+_LONGEST_WRITTEN = 100  # digits before or after the point
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ABSENT = frozenset({"", "n/a", "none", "null", "nan", "-", "???"})
 _SCALES = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
@@ -51,7 +52,7 @@ def text_id(value: object) -> str:
         return value.strip()
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+    if isinstance(value, Decimal) and _is_short(value) and value == value.to_integral_value():
         return format(value.to_integral_value(), "f")
     raise ValueError(f"{value!r} is not an id")
 
@@ -125,7 +126,7 @@ def instant(value: object) -> datetime | None:
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, bool):
         raise ValueError(f"{value!r} is not a time")
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+    if isinstance(value, Decimal) and _is_short(value) and value == value.to_integral_value():
         value = int(value)
     if isinstance(value, int):
         return _from_digits(str(value), value)
@@ -186,6 +187,11 @@ def stamp(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise ValueError("A time without a zone cannot be sent to IBKR.")
     return int(moment.astimezone(UTC).strftime("%Y%m%d%H%M%S"))
+
+
+def _is_short(value: Decimal) -> bool:
+    """Whether a number can be written out: JSON can say 1e999999999 in eleven letters."""
+    return value.is_finite() and abs(value.adjusted()) < _LONGEST_WRITTEN
 
 
 def _from_digits(text: str, whole: int) -> datetime:
@@ -252,7 +258,7 @@ def _plain_text(value: object) -> str:
         return value
     if value is None or isinstance(value, bool | list | tuple | dict):
         return ""
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    return format(value, "f") if isinstance(value, Decimal) and _is_short(value) else str(value)
 
 
 Text = Annotated[str, _Reading(_plain_text, str, is_nullable=False)]

@@ -54,7 +54,7 @@ def decode(body: bytes) -> Json:
         value: Json = json.loads(
             body.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
         )
-    except (ValueError, RecursionError) as problem:
+    except (ValueError, RecursionError, ArithmeticError) as problem:  # the last for an exponent beyond Decimal's own
         raise Unreadable(str(problem)) from problem
     return value
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from backoffice.ibkr import parsing
 from backoffice.ibkr.parsing import MoneyText, Price
+from backoffice.ibkr.types.portfolio import Position
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12)
 INSTANTS = st.datetimes(min_value=datetime(2001, 9, 10), max_value=datetime(2068, 1, 1), timezones=st.just(UTC))
@@ -150,3 +151,13 @@ def test_days_and_flags_are_read_in_their_forms() -> None:
 def test_a_naive_time_cannot_be_sent() -> None:
     with pytest.raises(ValueError):
         parsing.stamp(datetime(2024, 1, 1))
+
+
+def test_a_number_too_long_to_be_written_out_is_neither_id_nor_time_and_stays_short_as_text() -> None:
+    endless = Decimal("1e999999999")
+
+    with pytest.raises(ValueError):
+        parsing.text_id(endless)
+    with pytest.raises(ValueError):
+        parsing.instant(endless)
+    assert Position.read({"conid": 1, "ticker": endless, "position": endless}).symbol == "1E+999999999"

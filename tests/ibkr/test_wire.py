@@ -45,7 +45,18 @@ def test_what_ibkr_has_no_form_for_is_not_sent(value: object) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b'{"a":1', b'{"a":1,"a":2}', b'{"a":NaN}', b"\xff\xfe", b'{"a":1}{', b"[" * 100_000],
+    [
+        b"",
+        b"<html>",
+        b'{"a":1',
+        b'{"a":1,"a":2}',
+        b'{"a":NaN}',
+        b"\xff\xfe",
+        b'{"a":1}{',
+        b"[" * 100_000,
+        b"[1e9999999999999999999]",
+        b"[" + b"9" * 5_000 + b"]",
+    ],
 )
 def test_what_is_not_one_clean_json_value_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
