@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Count, Q
@@ -15,6 +15,7 @@ from reporting.models import FetchRequest, Granularity, ItemState, Offer, Report
 
 MONTHS_SHOWN = 12
 YEARS_SHOWN = 5
+FETCH_SHOWN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -138,5 +139,7 @@ def progress(request: FetchRequest) -> Progress:
 
 
 def latest_fetch(user: User) -> FetchRequest | None:
-    """Return the newest fetch this person ordered that still runs, or ended in the last minutes."""
-    return FetchRequest.objects.filter(asked_by=user).select_related("asked_by").order_by("-asked_at").first()
+    """Return the newest fetch this person ordered in the last day, so that its end is seen however quick it was."""
+    since = clock.now() - FETCH_SHOWN
+    ordered = FetchRequest.objects.filter(asked_by=user, asked_at__gte=since)
+    return ordered.select_related("asked_by").order_by("-asked_at").first()

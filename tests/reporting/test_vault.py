@@ -4,6 +4,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from backoffice.people.models import Book
 from clients.models import Account
 from reporting import dispatch, services, translate
 from reporting.contributions import inbox
-from reporting.models import FetchItem, ItemState, Offer, Report, ReportFile, State
+from reporting.models import FetchItem, FetchRequest, ItemState, Offer, Report, ReportFile, State
 from reporting.selectors import grid, progress
 from tests.funding.conftest import make_account
 
@@ -203,6 +204,18 @@ def test_progress_counts_what_ended_whoever_looks(offered: list[Report], advisor
     so_far = progress(items[0].request)
 
     assert (so_far.total, so_far.done, so_far.failed, so_far.is_over) == (3, 1, 1, False)
+
+
+def test_a_fetch_that_ended_before_anybody_looked_is_told_for_a_day(offered: list[Report], advisor: Any) -> None:
+    for item in order(offered, advisor):
+        services.keep(item, PDF)
+
+    told = browser_of(advisor).get(reverse("reporting:list")).content.decode()
+    FetchRequest.objects.update(asked_at=clock.now() - timedelta(days=1, minutes=1))
+    later = browser_of(advisor).get(reverse("reporting:list")).content.decode()
+
+    assert "<b>3</b> of 3 files" in told
+    assert "of 3 files" not in later
 
 
 def test_only_the_desk_fetches_and_only_its_own(offered: list[Report], viewer: Any, other_advisor: Any) -> None:
