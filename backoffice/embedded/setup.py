@@ -22,7 +22,7 @@ PYTHON = VENV / "bin" / "python"
 VERBS = {  # verb: what it needs installed, how many steps it has after set-up, what `make help` says
     "run": ("run", 7, "set everything up, start it, print the address; Ctrl-C stops it"),
     "test": ("test", 3, "run every test (PYTEST_ARGS='-k name tests/x' narrows it)"),
-    "check": ("test", 7, "lint, format, types, templates, migrations, deployment, import contracts"),
+    "check": ("test", 8, "lint, format, types, templates, migrations, deployment, import contracts, dependency audit"),
     "reset": ("run", 1, "wipe the demonstration data (asks first; FORCE=1 does not)"),
     "faults": ("test", 3, "run the crash and fault tests alone"),
     "browser": ("test", 3, "run the browser journeys alone"),

@@ -21,6 +21,7 @@ from backoffice.embedded.supervisor import interrupt
 from backoffice.embedded.valkey import Valkey
 
 BIN = Path(sys.executable).parent
+DEPENDENCIES = "Known weaknesses of what we depend on (pip-audit, npm audit)"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUMS_OF_MACOS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -166,6 +167,7 @@ def check(state: State, steps: Steps) -> int:
             "Migrations are complete": [*manage, "makemigrations", "--check", "--dry-run"],
             "Deployment settings": [*manage, "check", "--deploy", "--fail-level", "WARNING"],
             "Import contracts (import-linter)": [str(BIN / "lint-imports")],
+            DEPENDENCIES: [sys.executable, "-m", "backoffice.embedded.dependencies"],
         }.items():
             steps.done += 1
             print(f"{steps.done}/{steps.total} {title} … ", end="", flush=True)
@@ -173,7 +175,8 @@ def check(state: State, steps: Steps) -> int:
             done = subprocess.run(launched(command), cwd=ROOT, env=settings, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
             seconds = took(round(time.monotonic() - started))
-            say(seconds if done.returncode == 0 else f"failed after {seconds}\n\n{done.stdout.rstrip()}\n")
+            said = f" ({done.stdout.strip()})" if title == DEPENDENCIES else ""  # what it could not ask is said too
+            say(f"{seconds}{said}" if done.returncode == 0 else f"failed after {seconds}\n\n{done.stdout.rstrip()}\n")
             if done.returncode != 0:
                 failed.append(title)
     say(f"\ncheck: {len(failed)} failed: {', '.join(failed)}" if failed else "\ncheck: everything holds")
