@@ -2,14 +2,12 @@
 
 import base64
 import hashlib
-import re
 import uuid
 from datetime import date
-from pathlib import PurePosixPath
 
 from django.db import transaction
 
-from backoffice.core import clock
+from backoffice.core import clock, uploads
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.journal import services as journal
 from backoffice.people.models import User
@@ -17,25 +15,8 @@ from backoffice.people.policy import may
 from clients.models import DOCUMENT_LIFECYCLE, AccountTask, Client, Document, DocumentStatus
 from clients.rules import facts
 
-LARGEST = 10 * 1024 * 1024  # bytes, section 8.1
 LONGEST_NAME = 20  # IBKR fails with ORA-02291 on a longer one
-_BEGINNINGS = {
-    b"%PDF-": ("application/pdf", ".pdf"),
-    b"\x89PNG\r\n\x1a\n": ("image/png", ".png"),
-    b"\xff\xd8\xff": ("image/jpeg", ".jpg"),
-}
 _EXPIRING = {"Passport", "Driver License"}
-
-
-def kind_of(content: bytes) -> tuple[str, str] | None:
-    """Return (content type, extension) by the first bytes, whatever the name says; None for what IBKR does not take."""
-    return next((kind for beginning, kind in _BEGINNINGS.items() if content.startswith(beginning)), None)
-
-
-def short_name(original: str, extension: str) -> str:
-    """Return a name of at most 20 plain characters, with the extension of what the file really is."""
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", PurePosixPath(original.replace("\\", "/")).stem).strip("-") or "document"
-    return stem[: LONGEST_NAME - len(extension)].rstrip("-_") + extension
 
 
 @transaction.atomic
@@ -58,6 +39,7 @@ def send_document(
     repeated: Document | None = Document.objects.defer("content").filter(intent=intent).first()
     if repeated is not None:
         return repeated
+    safe = uploads.check(content)
     task = (
         AccountTask.objects.select_for_update(of=("self",))
         .select_related("account__client", "account__master")
@@ -67,7 +49,6 @@ def send_document(
         raise Conflict("This task takes no file now: IBKR closed it or is looking at the last one.")
     if Document.objects.filter(task=task, status=DocumentStatus.PROMISED).exists():
         raise Conflict("A file for this task is on its way to IBKR. Wait until IBKR has looked at it.")
-    content_type, extension = _checked_kind(content)
     _check_proof(task.form_number, proof_type, expires_on)
     document = Document(
         intent=intent,
@@ -75,13 +56,13 @@ def send_document(
         form_number=task.form_number,
         proof_type=proof_type,
         expires_on=expires_on,
-        file_name=short_name(original_name, extension),
+        file_name=uploads.short_name(original_name, safe.extension, longest=LONGEST_NAME),
         original_name=original_name[:200],
-        content_type=content_type,
-        size=len(content),
-        sha1=hashlib.sha1(content, usedforsecurity=False).hexdigest(),
-        sha256=hashlib.sha256(content).hexdigest(),
-        content=base64.b64encode(content).decode(),
+        content_type=safe.content_type,
+        size=len(safe.content),
+        sha1=hashlib.sha1(safe.content, usedforsecurity=False).hexdigest(),
+        sha256=hashlib.sha256(safe.content).hexdigest(),
+        content=base64.b64encode(safe.content).decode(),
         uploaded_by=by,
         uploaded_at=clock.now(),
     )
@@ -110,26 +91,6 @@ def send_document(
         summary=f"Document for form {task.form_number}, {account.number}",
     )
     return document
-
-
-def _checked_kind(content: bytes) -> tuple[str, str]:
-    if not content:
-        raise InvalidInput("file", "The file is empty.", "Choose another.")
-    if len(content) > LARGEST:
-        raise InvalidInput("file", _too_large(content), "Scan it smaller: IBKR takes at most 10 MB.")
-    kind = kind_of(content)
-    if kind is None:
-        raise InvalidInput(
-            "file",
-            "The file is neither PDF, PNG nor JPEG.",
-            "Save it as one of these; the name alone does not make it one.",
-        )
-    return kind
-
-
-def _too_large(content: bytes) -> str:
-    megabytes = -(-len(content) * 10 // (1024 * 1024))
-    return f"The file has {megabytes // 10}.{megabytes % 10} MB."
 
 
 def _check_proof(form_number: str, proof_type: str, expires_on: date | None) -> None:

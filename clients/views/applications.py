@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from backoffice.core import uploads
 from backoffice.core.errors import InvalidInput
 from backoffice.home.parts import Filter, View
 from backoffice.people.policy import may, requires
@@ -202,7 +203,7 @@ def send_document(request: HttpRequest, pk: Any, task_pk: int) -> HttpResponse:
         file = form.cleaned_data["file"]
         try:
             services.send_document(
-                task=task, content=file.read(services.LARGEST + 1), original_name=file.name,
+                task=task, content=file.read(uploads.LARGEST + 1), original_name=file.name,
                 proof_type=form.cleaned_data.get("proof_type", ""), expires_on=form.cleaned_data.get("expires_on"),
                 intent=form.cleaned_data["intent"], by=reader(request),
             )  # fmt: skip

@@ -15,6 +15,7 @@ from backoffice.journal.models import Finding, Inquiry, State, Submission
 from clients import dispatch
 from clients.models import Account, AccountTask, Application, Document, MaintenanceRequest, Stage
 from clients.services import applications, documents, maintenance, people
+from tests import papers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Make = Callable[..., Any]
@@ -189,7 +190,7 @@ def paper(applying_account: Make, master: Any, advisor: Any) -> Document:
     account = applying_account(master)
     dispatch.poll_statuses()
     return documents.send_document(
-        task=AccountTask.objects.get(account=account, form_number="8002"), content=b"%PDF-1.7 bill",
+        task=AccountTask.objects.get(account=account, form_number="8002"), content=papers.pdf(),
         original_name="bill.pdf", proof_type="Utility Bill", expires_on=None, intent=uuid.uuid4(), by=advisor,
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from clients.models import AccountTask, Application, Client, Document, Maintenan
 from clients.selectors import today
 from clients.services import applications
 from clients.services.applications import SeenTask
+from tests import papers
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Any]
@@ -367,12 +368,12 @@ def test_an_upload_that_is_refused_says_why_at_the_field(
     for answer, words in (
         (give("bill.pdf", b"MZ program"), "The file is neither PDF, PNG nor JPEG."),
         (give("bill.pdf", b""), "The file is empty."),
-        (give("bill.pdf", b"%PDF-1", proof_type=""), "IBKR asks what this document is."),
+        (give("bill.pdf", papers.pdf(), proof_type=""), "IBKR asks what this document is."),
     ):
         assert answer.status_code == 422
         assert words in answer.content.decode()
     assert Document.objects.count() == 0
-    assert give("a very long name of a bill.pdf", b"%PDF-1").status_code == 302
+    assert give("a very long name of a bill.pdf", papers.pdf()).status_code == 302
     assert Document.objects.get().file_name == "a-very-long-name.pdf"
 
 

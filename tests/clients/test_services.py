@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backoffice.audit.models import Entry
-from backoffice.core import clock
+from backoffice.core import clock, uploads
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.journal import services as journal
 from backoffice.journal.models import Submission
@@ -24,10 +24,11 @@ from clients.models import (
 )
 from clients.services import applications, documents, drafts, maintenance, people
 from clients.services.applications import Registration, SeenStatus, SeenTask
+from tests import papers
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Any]
-PDF = b"%PDF-1.7 a paper"
+PDF = papers.pdf()
 
 
 def test_the_same_intent_starts_one_draft(book: Any, master: Any, advisor: Any) -> None:
@@ -232,7 +233,7 @@ def test_a_document_is_kept_sealed_and_promised_once(open_account: Make, master:
     [
         ({"content": b""}, "file"),
         ({"content": b"MZ\x90 a program called invoice.pdf"}, "file"),
-        ({"content": b"%PDF-" + b"x" * documents.LARGEST}, "file"),
+        ({"content": b"%PDF-" + b"x" * uploads.LARGEST}, "file"),
         ({"proof_type": ""}, "proof_type"),
         ({"proof_type": "Love letter"}, "proof_type"),
     ],
