@@ -126,6 +126,8 @@ MATRIX: dict[str, Entry] = {
     "trading:order_preview": act("trading.trade"),
     "trading:order_detail": see("trading.view", "order"),
     "trading:order_live": see("trading.view", "order"),
+    "trading:what_if": act("trading.trade", of="draft", makers_only=True),
+    "trading:what_if_shown": see("trading.trade", "what-if", is_personal=True),
     "trading:order_send": act("trading.trade", of="draft"),
     "trading:order_discard": act("trading.trade", of="draft", makers_only=True),
     "trading:order_answer": act("trading.trade", of="order"),

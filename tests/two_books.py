@@ -38,6 +38,7 @@ INQUIRIES = {
     "refresh": "trading.answer_portfolio_refresh",
     "search": "trading.answer_instrument_search",
     "quote": "trading.answer_quote",
+    "what-if": "trading.answer_what_if",
 }
 CONID = "265598"
 TRACES = {OWN: ("U1000011", "Hollow 11"), FOREIGN: ("U1000022", "Hollow 22")}  # what a page of a book's rows would show
@@ -105,7 +106,8 @@ def found_firm() -> Firm:
         firm.rows[place] = _furnish(book, master, number, firm.people[makers[0]], instrument)
         firm.things[place] = _addresses(firm.rows[place])
     for name, person in firm.people.items():
-        firm.personal[name] = _personal(person, firm.rows[OWN])
+        own = FOREIGN if name == "other_advisor" else OWN  # nobody asks about what is not in their book
+        firm.personal[name] = _personal(person, firm.rows[own])
     return firm
 
 
@@ -192,6 +194,7 @@ def _personal(person: User, rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         "refresh": {"accounts": [account.number]},
         "search": {"text": "apple"},
         "quote": {"conid": CONID},
+        "what-if": {"order": str(rows["draft"].pk), "allocation": rows["draft"].allocation_sha256},
     }
     asked = {name: (inquiries.ask(kind, params[name], by=person).pk,) for name, kind in INQUIRIES.items()}
     fetch = FetchRequest.objects.create(intent=uuid.uuid4(), asked_by=person, asked_at=clock.now())

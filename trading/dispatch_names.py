@@ -3,3 +3,4 @@
 INSTRUMENT_SEARCH = "trading.answer_instrument_search"
 QUOTE = "trading.answer_quote"
 PORTFOLIO_REFRESH = "trading.answer_portfolio_refresh"
+WHAT_IF = "trading.answer_what_if"

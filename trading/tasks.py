@@ -68,3 +68,8 @@ def answer_quote(inquiry_pk: str) -> None:
 @shared_task(name="trading.answer_portfolio_refresh")
 def answer_portfolio_refresh(inquiry_pk: str) -> None:
     inquiries.answer_portfolio_refresh(inquiry_pk)
+
+
+@shared_task(name="trading.answer_what_if")
+def answer_what_if(inquiry_pk: str) -> None:
+    inquiries.answer_what_if(inquiry_pk)

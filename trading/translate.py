@@ -12,7 +12,7 @@ from django.utils.html import strip_tags
 
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr.types.allocation import GroupDefinition, GroupShare
-from backoffice.ibkr.types.orders import OrderTicket
+from backoffice.ibkr.types.orders import OrderTicket, WhatIf
 from trading.models import GroupChange, Order, OrderAllocation, Status, Target
 
 # trading.md 8.9. Inactive may come alive again, and PendingCancel may still fill, so neither is an end.
@@ -122,6 +122,10 @@ def ticket(order: Order, allocations: Sequence[OrderAllocation]) -> OrderTicket:
             target = {"master": order.target_name, "allocations": shares}
         case _:
             target = {"account": order.target_name}
+    return _ticket(order, order.quantity, target)
+
+
+def _ticket(order: Order, quantity: Decimal, target: dict[str, Any]) -> OrderTicket:
     return OrderTicket.model_validate(
         {
             "client_order_id": order.client_order_id,
@@ -129,11 +133,21 @@ def ticket(order: Order, allocations: Sequence[OrderAllocation]) -> OrderTicket:
             "side": order.side,
             "order_type": order.order_type,
             "tif": order.tif,
-            "quantity": exact(order.quantity),
+            "quantity": exact(quantity),
             "price": exact(order.limit_price),
             **target,
         }
     )
+
+
+def what_if(order: Order, allocations: Sequence[OrderAllocation]) -> WhatIf:
+    """Return the question what an order would do as a whole. Raises ValueError when it cannot be an order."""
+    return WhatIf(ticket(order, allocations))
+
+
+def what_if_for(order: Order, share: OrderAllocation) -> WhatIf:
+    """Return the question what one account's share would do if it were an order of its own."""
+    return WhatIf(_ticket(order, share.quantity, {"account": share.account.number}))
 
 
 def group_definition(change: GroupChange) -> GroupDefinition:

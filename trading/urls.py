@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trading.views import blotter, groups, instruments, orders, portfolio
+from trading.views import blotter, groups, instruments, orders, portfolio, what_if
 
 app_name = "trading"
 urlpatterns = [
@@ -27,6 +27,8 @@ urlpatterns = [
     path("orders/preview/", orders.draw_up, name="order_preview"),
     path("orders/<uuid:pk>/", orders.detail, name="order_detail"),
     path("orders/<uuid:pk>/live/", orders.live, name="order_live"),
+    path("orders/<uuid:pk>/what-if/", what_if.ask, name="what_if"),
+    path("orders/what-ifs/<uuid:pk>/", what_if.shown, name="what_if_shown"),
     path("orders/<uuid:pk>/send/", orders.send, name="order_send"),
     path("orders/<uuid:pk>/discard/", orders.discard, name="order_discard"),
     path("orders/<uuid:pk>/answer/", orders.answer, name="order_answer"),

@@ -17,6 +17,7 @@ from backoffice.ibkr.types.orders import (
     Question,
     Refused,
     Share,
+    WhatIf,
 )
 from tests.contract.conftest import APPLE, MASTER, Connected
 
@@ -266,7 +267,7 @@ def test_an_impossible_order_is_refused(trading: Connected) -> None:
 
 
 def test_a_preview_makes_no_order(trading: Connected) -> None:
-    preview = trading.client.orders.whatif(ticket(trading, "CT-whatif"))
+    preview = trading.client.orders.whatif(WhatIf(ticket(trading, "CT-whatif")))
 
     assert preview.amounts is not None
     assert preview.amounts.total is not None
@@ -275,7 +276,7 @@ def test_a_preview_makes_no_order(trading: Connected) -> None:
     assert preview.equity.current is not None
     assert preview.initial_margin is not None
     assert preview.error == ""
-    assert trading.ledger("order", "CT-whatif") == []
+    assert trading.ledger("order") == []
 
 
 def test_an_order_whose_answer_was_lost_is_found_by_its_key_and_exists_once(trading: Connected) -> None:

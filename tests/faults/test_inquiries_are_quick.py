@@ -2,15 +2,19 @@
 
 import re
 import time
+import uuid
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.test import Client as Browser
 from django.urls import reverse
 
+from backoffice.core.doorbell import ring
 from tests.faults.conftest import Effect
 from tests.worker_processes import Processes, wait_until
+from trading.services import tickets
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 ASKED = 20
@@ -28,6 +32,18 @@ def until_shown(browser: Browser, answer: Any) -> Any:
 
 def p95(times: list[int]) -> int:
     return sorted(times)[-(-len(times) * 95 // 100) - 1]
+
+
+def keep_busy() -> None:
+    """Ring for everything the schedule has for the lanes that speak to IBKR."""
+    for entry in current_app.conf.beat_schedule.values():
+        if ".sync_" in entry["task"] or ".sweep_" in entry["task"]:
+            ring(entry["task"])
+
+
+def of_other_lanes(sandbox: Any) -> list[str]:
+    mine = ("/marketdata/", "/secdef/", "/contract/", "/whatif", "/token")
+    return [call["path"] for call in sandbox.requests() if not any(part in call["path"] for part in mine)]
 
 
 @pytest.fixture
@@ -52,35 +68,47 @@ def at_work(
         lambda: "Ask again" in until_shown(browser, browser.post(reverse("trading:quote", args=["265598"]))).content.decode(),
         60, "the first quote, which only warms IBKR's feed", processes.logs,
     )  # fmt: skip
-    for path in ("marketdata/snapshot", "secdef/search", "contract/"):
-        sandbox.fault(
-            {"path": path, "times": 10_000, "phase": "answered", "action": "latency", "seconds": 0.05, "method": "GET"}
-        )
+    for path in ("marketdata/snapshot", "secdef/search", "contract/", "orders/whatif"):
+        sandbox.fault({"path": path, "times": 10_000, "phase": "answered", "action": "latency", "seconds": 0.05})
     return browser
 
 
-@pytest.mark.parametrize("kind", ["quote", "instrument search"])
-def test_an_inquiry_is_on_the_page_within_400_ms(at_work: Browser, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["quote", "instrument search", "what-if"])
+def test_an_inquiry_is_on_the_page_within_400_ms(
+    at_work: Browser, sandbox: Any, account: Any, advisor: Any, kind: str
+) -> None:
     from trading.models import Instrument
 
-    times = []
+    instrument = Instrument.objects.get(conid="265598")
+    draft = tickets.draw_up(
+        intent=uuid.uuid4(), by=advisor, instrument=instrument, side="BUY", quantity=Decimal(1), order_type="LMT",
+        limit_price=Decimal("100.00"), tif="DAY", reason="To be measured", account=account,
+    )  # fmt: skip
+    address, typed, meant = {
+        "quote": (reverse("trading:quote", args=["265598"]), {}, "Ask again"),
+        "instrument search": (reverse("trading:instrument_ask"), {"text": "AAPL"}, "Apple Inc"),
+        "what-if": (reverse("trading:what_if", args=[draft.pk]), {}, "No order is made by asking."),
+    }[kind]
+    times, calls_before = [], len(of_other_lanes(sandbox))
     for _ in range(ASKED):
-        Instrument.objects.update(quoted_at=None)
+        keep_busy()
+        Instrument.objects.filter(pk=instrument.pk).update(quoted_at=None)  # so that a what-if takes its snapshot too
         began = time.monotonic_ns()
-        if kind == "quote":
-            answer = at_work.post(reverse("trading:quote", args=["265598"]))
-        else:
-            answer = at_work.post(reverse("trading:instrument_ask"), {"text": "AAPL"})
-        shown = until_shown(at_work, answer).content.decode()
+        shown = until_shown(at_work, at_work.post(address, typed)).content.decode()
         times.append((time.monotonic_ns() - began) // 1_000_000)
-        assert "AAPL" in shown or "Ask again" in shown
+        assert meant in shown
 
-    print(f"{kind}: median {sorted(times)[ASKED // 2]} ms, p95 {p95(times)} ms of {ASKED}")
+    meanwhile = len(of_other_lanes(sandbox)) - calls_before
+    print(
+        f"{kind}: median {sorted(times)[ASKED // 2]} ms, p95 {p95(times)} ms of {ASKED}; {meanwhile} calls of other lanes"
+    )
+    assert meanwhile >= ASKED
     assert p95(times) <= BAR_MS, times
 
 
 def test_with_ibkr_hanging_every_page_answers_as_fast_as_before(at_work: Browser, sandbox: Any) -> None:
-    pages = [reverse(name) for name in ("home:today", "trading:portfolio", "trading:blotter", "clients:client_list")]
+    names = ("home:today", "trading:portfolio", "trading:blotter", "trading:order_new", "clients:client_list")
+    pages = [reverse(name) for name in names]
 
     def slowest() -> int:
         took = []

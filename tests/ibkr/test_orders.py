@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from backoffice.ibkr import AuthFailed, IbkrError, OutcomeUnknown, RateLimited, SessionNotReady, Unavailable
 from backoffice.ibkr.orders import outcome_of
 from backoffice.ibkr.transport import Exchange, Reply
-from backoffice.ibkr.types.orders import CancelRequested, OrderTicket, Placed, Question, Refused, Share
+from backoffice.ibkr.types.orders import CancelRequested, OrderTicket, Placed, Question, Refused, Share, WhatIf
 from backoffice.ibkr.wire import encode
 from tests.ibkr.conftest import Bench, answer, reset_after_read
 
@@ -385,7 +385,7 @@ def test_a_preview_gives_words_and_figures_and_an_error_is_part_of_it(bench: Ben
     }
     bench.server.play(answer(200, body), answer(200, body | {"error": "insufficient funds"}))
 
-    fine, refused = bench.client.orders.whatif(TICKET), bench.client.orders.whatif(TICKET)
+    fine, refused = bench.client.orders.whatif(WhatIf(TICKET)), bench.client.orders.whatif(WhatIf(TICKET))
 
     assert fine.amounts is not None
     assert fine.amounts.total_text == "1,978.60 USD"
@@ -396,3 +396,18 @@ def test_a_preview_gives_words_and_figures_and_an_error_is_part_of_it(bench: Ben
     assert fine.error == ""
     assert refused.error == "insufficient funds"
     assert bench.server.received[0].target == "/v1/api/iserver/account/U1000011/orders/whatif"
+
+
+def test_a_what_if_has_no_key_and_cannot_be_placed(bench: Bench) -> None:
+    bench.server.play(answer(200, {"amount": {"amount": "1,977.60 USD (10 Shares)"}, "error": None}))
+
+    bench.client.orders.whatif(WhatIf(TICKET))
+    with pytest.raises(AttributeError):
+        bench.client.orders.place(WhatIf(TICKET))  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        bench.client.orders.whatif(TICKET)  # type: ignore[arg-type]
+
+    (request,) = bench.server.received
+    assert request.target.endswith("/orders/whatif")
+    assert "cOID" not in request.json["orders"][0]
+    assert request.json["orders"][0]["acctId"] == "U1000011"

@@ -73,6 +73,8 @@ PLACES: dict[str, tuple[str, str]] = {  # name: (method, what its key is)
     "order_preview": ("post", ""),
     "order_detail": ("get", "order"),
     "order_live": ("get", "order"),
+    "what_if": ("post", "order"),
+    "what_if_shown": ("get", "inquiry:trading.answer_what_if"),
     "order_send": ("post", "order"),
     "order_discard": ("post", "order"),
     "order_answer": ("post", "order"),
@@ -86,7 +88,7 @@ PLACES: dict[str, tuple[str, str]] = {  # name: (method, what its key is)
 SHARED = {"conid"}  # instruments belong to nobody
 TRADE = {
     "group_new", "group_edit", "group_delete", "order_new", "order_preview", "order_send", "order_discard",
-    "order_answer", "order_cancel", "client_trade",
+    "order_answer", "order_cancel", "client_trade", "what_if", "what_if_shown",
 }  # fmt: skip
 
 
@@ -98,9 +100,8 @@ def address(
         kind = PLACES[name][1]
         key: list[Any] = []
         if kind.startswith("inquiry:"):
-            key = [
-                inquiries.ask(kind.partition(":")[2], {"accounts": [], "text": "x", "conid": "265598"}, by=advisor).pk
-            ]
+            params = {"accounts": [], "text": "x", "conid": "265598", "order": str(order.pk)}
+            key = [inquiries.ask(kind.partition(":")[2], params, by=advisor).pk]
         elif kind:
             key = [
                 {

@@ -21,8 +21,10 @@ from trading import policy, preview, translate
 from trading.forms import AnswerForm, ReasonForm, SendForm, TicketForm, refuse, target_value
 from trading.models import Order, OrderQuestion, OrderType, Side, Status
 from trading.selectors import orders as selectors
+from trading.selectors import what_if as outlook
 from trading.services import orders as services
 from trading.services import tickets
+from trading.views import what_if
 from trading.views.common import go, is_fragment, mark, reader, unchanged
 
 _FIELDS = (
@@ -67,7 +69,7 @@ def client_trade(request: HttpRequest, pk: str) -> HttpResponse:
 @require_POST
 @requires("trading.trade")
 def draw_up(request: HttpRequest) -> HttpResponse:
-    """Preview a ticket. Nothing is sent."""
+    """Preview a ticket, and ask IBKR what it would do. Nothing is sent."""
     user = reader(request)
     form = TicketForm(user, request.POST)
     order = _draft_of(form, user)
@@ -79,6 +81,7 @@ def draw_up(request: HttpRequest) -> HttpResponse:
                 instrument=form.cleaned_data["conid"],
                 **{name: form.cleaned_data[name] for name in _FIELDS},
             )
+            what_if.ask_about(request, order)
             return go(request, "trading:order_detail", order.pk)
         except InvalidInput as error:
             refuse(form, error)
@@ -121,6 +124,7 @@ def _ticket(
             "is_fresh": order.previewed_at is not None and clock.now() - order.previewed_at <= policy.PREVIEW_FRESH,
             "send_form": SendForm(initial={"allocation_sha256": order.allocation_sha256}),
             "value": order.value,
+            **what_if.context_of(order, outlook.inquiry_of(order, by=reader(request))),
         }
     return render(request, "trading/order_ticket.html", context, status=status)
 
@@ -179,6 +183,7 @@ def _context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "events": selectors.timeline(order),
         "flags": preview.FLAGS,
         "question": row.question,
+        "what_if": outlook.of_inquiry(outlook.inquiry_of(order, by=user)) if row.question else None,
         "patience": journal.question_seconds() - int(policy.QUESTION_MARGIN.total_seconds()),
         "off_last": "" if off is None else formats.percent(off, plus=True),
         "off_warns": off is not None and abs(off) > policy.COLLAR_WARN,
@@ -266,6 +271,8 @@ def _again(request: HttpRequest, form: TicketForm, order: Order, trouble: str) -
         return _ticket(request, form, order=order, status=422, trouble=trouble)
     except Refusal as error:
         trouble = str(error)
+    else:
+        what_if.ask_about(request, order)
     order = _order(request, str(order.pk))
     return _ticket(request, TicketForm.of(order, user), order=order, status=409, trouble=trouble)
 

@@ -135,10 +135,10 @@ def refresh(request: HttpRequest) -> HttpResponse:
 @require_safe
 @requires("trading.view")
 def refreshed(request: HttpRequest, pk: str) -> HttpResponse:
-    """Say how the refresh goes; once it is done the page loads again."""
+    """Say how the refresh goes; once every account was asked the page loads again."""
     inquiry = own_inquiry(request, pk, PORTFOLIO_REFRESH)
     response = render(request, "trading/_refresh.html", {"inquiry": inquiry})
-    if inquiry.state == InquiryState.ANSWERED and inquiry.answer["answered"]:
+    if inquiry.state == InquiryState.ANSWERED and inquiry.answer["answered"] and not inquiry.answer["reasons"]:
         response["HX-Refresh"] = "true"
     return response
 

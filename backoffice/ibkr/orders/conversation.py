@@ -24,7 +24,7 @@ from backoffice.ibkr.types.orders import (
     Question,
     Refused,
 )
-from backoffice.ibkr.types.tickets import OrderGroup, OrderTicket, epoch_seconds
+from backoffice.ibkr.types.tickets import OrderGroup, OrderTicket, WhatIf, epoch_seconds
 
 MOST_SUPPRESSED = 51
 # Questions an advisor answers one by one: suppressing them would trade past a limit, a wrong account or a wrong side.
@@ -135,21 +135,22 @@ class Orders:
         )
         return cancel_outcome(reply, order_id)
 
-    def whatif(self, ticket: OrderTicket) -> Preview:
-        """POST /iserver/account/{id}/orders/whatif: what the order would do. No order is made, so it is a read.
+    def whatif(self, question: WhatIf) -> Preview:
+        """POST /iserver/account/{account, group or master}/orders/whatif: what an order would do. A read: no order is made.
 
         Traps: an `error` in the preview at HTTP 200 means the order would be refused; it is returned, not raised. Without a
-        market data snapshot before it, figures may be missing or come with warning 21.
+        market data snapshot before it, figures may be missing or come with warning 21. For groups and inline allocations IBKR
+        may know no what-if (verify): ask about each account then.
         """
         reply = self._requestor.trading(
             "POST",
             "iserver",
             "account",
-            _path_account(ticket),
+            _path_account(question.ticket),
             "orders",
             "whatif",
             effect=Effect.READ,
-            body={"orders": [ticket.wire_members()]},
+            body=question.question_members(),
             read_timeout=self._requestor.timeouts.orders,
         )
         body = readable_or_none(reply)

@@ -11,6 +11,7 @@ from backoffice.ibkr.types.base import Answer
 from backoffice.ibkr.types.tickets import OrderGroup as OrderGroup
 from backoffice.ibkr.types.tickets import OrderTicket as OrderTicket
 from backoffice.ibkr.types.tickets import Share as Share
+from backoffice.ibkr.types.tickets import WhatIf as WhatIf
 
 FINAL_STATUSES = frozenset({"filled", "cancelled", "inactive"})
 

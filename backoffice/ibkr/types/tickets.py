@@ -1,6 +1,7 @@
 """Order tickets: what is sent to IBKR, checked before it leaves. IBKR ignores what it does not know, without a word."""
 
 from calendar import timegm
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -210,6 +211,23 @@ class OrderTicket(Request):
                 }
             }
         return {name: value for name, value in members.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """A ticket to ask about, and nothing else: `orders.place` does not take it, `orders.whatif` takes nothing else.
+
+    It leaves without our key. Whether IBKR notes the key of a what-if is not documented; if it did, the order itself would
+    be refused as a duplicate of a thing that never was.
+    """
+
+    ticket: OrderTicket
+
+    def question_members(self) -> dict[str, Any]:
+        """Return the body IBKR takes."""
+        members = self.ticket.wire_members()
+        members.pop("cOID", None)
+        return {"orders": [members]}
 
 
 class OrderGroup(Request):
