@@ -22,6 +22,7 @@ LANE_OF_APP = {
     "trading": "trading",
     "reporting": "reports",
     "journal": "accounts",
+    "audit": "accounts",
 }
 
 
@@ -55,6 +56,8 @@ app.conf.beat_schedule = {
         "reporting.sync_available": 3600,
         "reporting.sweep_fetches": 15,
         "broker.sweep_minutes": 3600,
+        "audit.seal_entries": 2,
+        "audit.drop_anchor": 300,
     }.items()
 } | {
     # One sign of life for each lane: only that lane's own worker can give it.

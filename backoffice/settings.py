@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,6 +24,8 @@ class Environment(BaseSettings):
     SECRET_KEY_FALLBACKS: str = ""
     FIELD_KEYS: str
     BLIND_INDEX_KEY: str
+    AUDIT_KEYS: str = ""
+    AUDIT_ANCHORS: Path | None = None
     ALLOWED_HOSTS: str = "127.0.0.1,localhost"
     CSRF_TRUSTED_ORIGINS: str = ""
     BACKOFFICE_STATE: Path = BASE_DIR / "var"
@@ -48,9 +50,11 @@ class Environment(BaseSettings):
             raise ValueError("must be a postgresql:// address; PostgreSQL is the only database")
         return value
 
-    @field_validator("FIELD_KEYS")
+    @field_validator("FIELD_KEYS", "AUDIT_KEYS")
     @classmethod
-    def _readable_field_keys(cls, value: str) -> str:
+    def _readable_field_keys(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.field_name == "AUDIT_KEYS":
+            return value  # derived, see backoffice.audit.keys
         for pair in value.split(","):
             key_id, _, secret = pair.partition(":")
             if not key_id or len(base64.urlsafe_b64decode(secret)) != 32:
@@ -106,6 +110,8 @@ CSRF_TRUSTED_ORIGINS = [origin for origin in env.CSRF_TRUSTED_ORIGINS.split(",")
 STATE_DIR = env.BACKOFFICE_STATE
 FIELD_KEYS = env.FIELD_KEYS
 BLIND_INDEX_KEY = env.BLIND_INDEX_KEY
+AUDIT_KEYS = env.AUDIT_KEYS
+AUDIT_ANCHORS = env.AUDIT_ANCHORS or STATE_DIR / "anchors"
 IBKR_EGRESS_IP = env.IBKR_EGRESS_IP
 
 JOURNAL_LEASE_SECONDS = env.JOURNAL_LEASE_SECONDS

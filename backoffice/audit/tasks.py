@@ -1,0 +1,21 @@
+"""The audit's own tasks."""
+
+from celery import shared_task
+
+from backoffice.audit import anchors, sealing, verifying
+
+
+@shared_task(name="audit.seal_entries")
+def seal_entries() -> None:
+    sealing.seal_committed()
+
+
+@shared_task(name="audit.drop_anchor")
+def drop_anchor() -> None:
+    sealing.seal_committed()
+    anchors.drop()
+
+
+@shared_task(name="audit.verify_chain")
+def verify_chain(verification_pk: str) -> None:
+    verifying.run(verification_pk)
