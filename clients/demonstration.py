@@ -7,7 +7,6 @@ from typing import Any
 
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
-from backoffice.core.crypto import blind_index
 from backoffice.people.models import Book, User
 from clients import translate
 from clients.models import Account, Application, ApplicationStatus, Client
@@ -81,7 +80,7 @@ def _account(fact: dict[str, Any], *, book: Book, owner: User, master: MasterAcc
     client = Client(
         first_name=person["first"], last_name=person["last"], book=book, email=person["email"], phone=typed["phone"],
         date_of_birth=person["date_of_birth"], residence=translate.residence_text(typed), country=person["country"],
-        tax_number=typed["tax_number"], tax_number_index=blind_index(typed["tax_number"]) if typed["tax_number"] else "",
+        tax_number=typed["tax_number"],
     )  # fmt: skip
     client.save(force_insert=True)
     Client.objects.filter(pk=client.pk).update(created_at=started)

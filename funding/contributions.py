@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from backoffice.core import clock
+from backoffice.core.crypto import blind_tail
 from backoffice.core.money import Money
 from backoffice.home import registry
 from backoffice.home.parts import TimelineEvent
@@ -129,14 +130,16 @@ def _refusals(user: User) -> Iterator[InboxItem]:
 
 
 def search(user: User, text: str) -> Iterable[SearchHit]:
-    """Find transfers by their number, IBKR's number, or the account's."""
+    """Find transfers by their number, IBKR's number, the account's, the client's name or the bank's last four digits."""
     if not may(user, "funding.view"):
         return []
-    digits = text.replace(" ", "")
+    typed = "".join(text.split())
     found = CashTransfer.objects.visible_to(user).listed().order_by("-requested_at")
-    wanted = Q(account__number__iexact=digits)
-    if digits.isdecimal() and len(digits) <= 18:
-        wanted |= Q(client_instruction_id=int(digits)) | Q(instruction_id=digits)
+    wanted = Q(account__number=typed.upper()) | Q(account__client__in=Client.objects.visible_to(user).named(text))
+    if typed.isdecimal() and len(typed) <= 18:
+        wanted |= Q(client_instruction_id=int(typed)) | Q(instruction_id=typed)
+    if len(typed) == 4:
+        wanted |= Q(bank__last4_index=blind_tail(typed))
     return [
         SearchHit(
             f"{each.get_kind_display()} {each.reference}",

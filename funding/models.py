@@ -6,7 +6,14 @@ from typing import ClassVar
 from django.db import models
 from django.urls import reverse
 
-from backoffice.core.fields import EncryptedTextField, MoneyAttribute, amount_field, currency_field, is_currency
+from backoffice.core.fields import (
+    BlindIndexField,
+    EncryptedTextField,
+    MoneyAttribute,
+    amount_field,
+    currency_field,
+    is_currency,
+)
 from backoffice.core.lifecycle import Lifecycle
 from backoffice.people.models import User
 from clients.models import Account
@@ -35,6 +42,7 @@ class BankInstruction(models.Model):
     kind = models.CharField(max_length=30, blank=True)  # IBKR's type: LOCAL_BANK, FOREIGN_BANK, CREDIT, ...
     currency = currency_field()
     last4 = EncryptedTextField(blank=True, default="")
+    last4_index = BlindIndexField(of="last4", is_tail=True)
     ibkr_status = models.CharField(max_length=40)
     is_listed = models.BooleanField(default=True)  # False once a look no longer finds it
     first_seen_at = models.DateTimeField()

@@ -399,7 +399,7 @@ def record_banks(account: Account, listed: Iterable[ListedBank], *, methods: Ite
             continue
         row.currency, row.last4, row.ibkr_status, row.kind = each.currency, each.last4, each.status, each.kind
         row.is_listed, row.seen_at = True, now
-        row.save(update_fields=["currency", "last4", "ibkr_status", "kind", "is_listed", "seen_at"])
+        row.save(update_fields=["currency", "last4", "last4_index", "ibkr_status", "kind", "is_listed", "seen_at"])
     gone = BankInstruction.objects.filter(account=account, method__in=list(methods), is_listed=True).exclude(
         pk__in=seen
     )

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from django.db.models import Q
+
 from backoffice.home import registry
 from backoffice.home.registry import Count, DemonstrationLoader, InboxItem, NavigationEntry, SearchHit
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
+from clients.models import Client
 from reporting import demonstration, translate
 from reporting.models import Report, State
 
@@ -51,10 +54,13 @@ def inbox(user: User) -> Iterator[InboxItem]:
 
 
 def search(user: User, text: str) -> Iterable[SearchHit]:
-    """Find held reports by the account's number."""
-    if not may(user, "reporting.view") or len(text) < 4:
+    """Find held reports by the account's number or the client's name, the newest first."""
+    if not may(user, "reporting.view") or len(text) < 3:
         return []
-    found = Report.objects.visible_to(user).filter(account__number__iexact=text.strip(), version__gt=0)
+    wanted = Q(account__number=text.strip().upper()) | Q(
+        account__client__in=Client.objects.visible_to(user).named(text)
+    )
+    found = Report.objects.visible_to(user).filter(wanted, version__gt=0)
     return [
         SearchHit(
             f"{each.get_granularity_display()} statement, {translate.period_words(each.period)}",

@@ -186,27 +186,28 @@ def figures(user: User) -> Iterator[Figure]:
 
 
 def search(user: User, text: str) -> Iterator[SearchHit]:
-    """Orders by our number or IBKR's id, instruments by symbol or name."""
+    """Orders by our number, IBKR's id or a client's name; instruments by symbol or name."""
     if not may(user, "trading.view"):
         return
     wanted = text.strip()[:40]
+    for order in _orders_found(user, wanted):
+        detail = f"{_described(order)}, {selectors.state_of(order).word.lower()}"
+        yield SearchHit(order.reference, detail, "Order", order.get_absolute_url(), "file-pencil")
+    listed = Instrument.objects.filter(Q(symbol__istartswith=wanted) | Q(name__icontains=wanted)).order_by("symbol")
+    for row in listed[:MOST]:
+        detail = f"{row.name}, {row.exchange} {row.currency}"
+        yield SearchHit(row.symbol, detail, "Instrument", row.get_absolute_url(), "chart-line")
+
+
+def _orders_found(user: User, wanted: str) -> "list[Order]":
     digits = wanted.upper().removeprefix("T-")
     if digits.isascii() and digits.isdecimal() and len(digits) < 10:
-        orders = Order.objects.visible_to(user).sent().filter(Q(number=int(digits)) | Q(ibkr_order_id=digits))
-        for order in orders.select_related("instrument", "submission", "cancel")[:MOST]:
-            state_word = selectors.state_of(order).word
-            yield SearchHit(
-                order.reference,
-                f"{_described(order)}, {state_word.lower()}",
-                "Order",
-                order.get_absolute_url(),
-                "file-pencil",
-            )
-    if len(wanted) > 1:
-        listed = Instrument.objects.filter(Q(symbol__istartswith=wanted) | Q(name__icontains=wanted)).order_by("symbol")
-        for row in listed[:MOST]:
-            detail = f"{row.name}, {row.exchange} {row.currency}"
-            yield SearchHit(row.symbol, detail, "Instrument", row.get_absolute_url(), "chart-line")
+        meant = Q(number=int(digits)) | Q(ibkr_order_id=digits)
+    else:
+        clients = Client.objects.visible_to(user).named(wanted)
+        meant = Q(pk__in=OrderAllocation.objects.filter(account__client__in=clients).values("order"))
+    found = Order.objects.visible_to(user).sent().filter(meant).order_by("-number")
+    return list(found.select_related("instrument", "submission", "cancel")[:MOST])
 
 
 def feed(user: User, since: datetime) -> Iterator[FeedItem]:

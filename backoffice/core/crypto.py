@@ -53,6 +53,15 @@ def blind_index(value: str) -> str:
     return hmac.new(base64.urlsafe_b64decode(settings.BLIND_INDEX_KEY), normal, hashlib.sha256).hexdigest()
 
 
+def blind_tail(value: str, length: int = 4) -> str:
+    """Return the keyed digest of a value's last letters and digits, by which people find an identifier they may not see.
+
+    So short a text could be guessed by whoever holds the key; without the key it says nothing. "" when it is shorter.
+    """
+    plain = "".join(filter(str.isalnum, value))
+    return blind_index(f"last {length}: {plain[-length:]}") if len(plain) >= length else ""
+
+
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 

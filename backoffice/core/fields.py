@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from backoffice.core.crypto import seal, unseal
+from backoffice.core.crypto import blind_index, blind_tail, seal, unseal
 from backoffice.core.money import Money
 
 
@@ -69,6 +69,29 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not sub
 
     def get_lookup(self, lookup_name: str) -> Any:
         return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
+
+
+class BlindIndexField(models.CharField):  # type: ignore[type-arg]  # not subscriptable at run time
+    """The blind index of an encrypted field beside it, kept by saving: of all of it, or of its last four characters.
+
+    A save with `update_fields` must name both. Exact look-up only: `filter(tax_number_index=blind_index(typed))`.
+    """
+
+    def __init__(self, *args: Any, of: str, is_tail: bool = False, **options: Any) -> None:
+        self.of, self.is_tail = of, is_tail
+        super().__init__(*args, **{"max_length": 64, "blank": True, "default": "", "db_index": True, **options})
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        return name, path, args, {**options, "of": self.of, "is_tail": self.is_tail}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        plain = model_instance.__dict__.get(self.of)
+        if plain is None or isinstance(plain, Sealed):  # not read, so not changed
+            return getattr(model_instance, self.attname)
+        made = (blind_tail if self.is_tail else blind_index)(str(plain)) if plain else ""
+        setattr(model_instance, self.attname, made)
+        return made
 
 
 class DecimalEncoder(json.JSONEncoder):

@@ -11,13 +11,13 @@ import json
 import resource
 import sys
 import warnings
-from dataclasses import dataclass
 
 import pikepdf
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from backoffice.core.uploads import SECONDS, SafeFile
+
 MEMORY = 768 * 1024 * 1024  # bytes of address space
-SECONDS = 20  # of the processor
 LARGEST_PICTURE = 60_000_000  # pixels: a sheet at 600 dpi has 35 million
 MOST_PAGES = 500
 MOST_OBJECTS = 200_000
@@ -41,15 +41,6 @@ class Unsafe(Exception):
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
         self.reason, self.fix = reason, fix
-
-
-@dataclass(frozen=True)
-class SafeFile:
-    """What may be kept: the bytes, what they are, and the extension that says so (".pdf")."""
-
-    content: bytes
-    content_type: str
-    extension: str
 
 
 def examine(content: bytes) -> SafeFile:

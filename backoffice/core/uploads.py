@@ -4,15 +4,25 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from backoffice.core.errors import InvalidInput
-from backoffice.core.inspection import SECONDS, SafeFile
 
 LARGEST = 10 * 1024 * 1024  # bytes; IBKR takes no larger document (account-management.md section 8.1)
+SECONDS = 20  # of the processor, for one look
 _ROOT = Path(__file__).parents[2]
 _COMMAND = [sys.executable, "-m", "backoffice.core.inspection"]
 _CANNOT_READ = "The file cannot be read within bounds: it unfolds to something far larger than it is, or never ends."
+
+
+@dataclass(frozen=True)
+class SafeFile:
+    """What may be kept: the bytes, what they are, and the extension that says so (".pdf")."""
+
+    content: bytes
+    content_type: str
+    extension: str
 
 
 def check(content: bytes, *, field: str = "file", largest: int = LARGEST) -> SafeFile:

@@ -4,10 +4,12 @@ import json
 import uuid
 from typing import Any, ClassVar
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.urls import reverse
 
 from backoffice.broker.models import MasterAccount
+from backoffice.core import words
 from backoffice.core.fields import EncryptedTextField
 from backoffice.core.lifecycle import Lifecycle
 from backoffice.people.models import Book, User
@@ -59,6 +61,11 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
             return self
         return self.filter(book__members=user)
 
+    def named(self, text: str) -> "ApplicationQuerySet":
+        """Those in whose applicant's name some word begins with each word of `text`."""
+        query = words.starting_with(text)
+        return self.none() if query is None else self.filter(name_words=query)
+
     def unfinished(self) -> "ApplicationQuerySet":
         """Those whose end is not known yet."""
         return self.filter(status__in=[ApplicationStatus.DRAFT, ApplicationStatus.REFUSED, ApplicationStatus.SUBMITTED])
@@ -102,11 +109,15 @@ class Application(models.Model):
     created_at = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    name_words = words.words_of("applicant")
 
     objects: ClassVar[Any] = ApplicationQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["status", "stage_since"], name="application_status")]
+        indexes = [
+            models.Index(fields=["status", "stage_since"], name="application_status"),
+            GinIndex(fields=["name_words"], name="application_words"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(status__in=ApplicationStatus.values), name="application_status_known"

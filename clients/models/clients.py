@@ -3,11 +3,14 @@
 import uuid
 from typing import Any, ClassVar
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.urls import reverse
 
 from backoffice.broker.models import MasterAccount
-from backoffice.core.fields import EncryptedTextField, currency_field, is_currency
+from backoffice.core import words
+from backoffice.core.crypto import blind_index, blind_tail
+from backoffice.core.fields import BlindIndexField, EncryptedTextField, currency_field, is_currency
 from backoffice.people.models import Book, User
 
 
@@ -17,6 +20,17 @@ class ClientQuerySet(models.QuerySet["Client"]):
         if user.sees_every_book:
             return self
         return self.filter(book__members=user)
+
+    def named(self, text: str) -> "ClientQuerySet":
+        """Those in whose name some word begins with each word of `text`; none when it has no letters."""
+        query = words.starting_with(text)
+        return self.none() if query is None else self.filter(name_words=query)
+
+    def with_tax_number(self, typed: str) -> "ClientQuerySet":
+        """Those whose tax number is `typed`, or ends in it when it has four characters."""
+        if len(typed) == 4:
+            return self.filter(tax_number_tail=blind_tail(typed))
+        return self.filter(tax_number_index=blind_index(typed))
 
 
 class Household(models.Model):
@@ -42,14 +56,20 @@ class Client(models.Model):
     date_of_birth = EncryptedTextField(blank=True, default="")  # ISO date as text
     residence = EncryptedTextField(blank=True, default="")  # JSON: street1, street2, city, state, postalCode, country
     tax_number = EncryptedTextField(blank=True, default="")
-    tax_number_index = models.CharField(max_length=64, blank=True, db_index=True)
+    tax_number_index = BlindIndexField(of="tax_number")
+    tax_number_tail = BlindIndexField(of="tax_number", is_tail=True)
     country = models.CharField(max_length=3, blank=True)  # ISO 3166 alpha-3
     created_at = models.DateTimeField(auto_now_add=True)
+    name_words = words.words_of("first_name", "last_name")
 
     objects: ClassVar[Any] = ClientQuerySet.as_manager()
 
     class Meta:
         ordering = ["last_name", "first_name", "id"]
+        indexes = [
+            GinIndex(fields=["name_words"], name="client_words"),
+            models.Index(fields=["last_name", "first_name", "id"], name="client_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -65,10 +65,8 @@ def clients(user: User, asked: Mapping[str, str]) -> "QuerySet[Client]":
     """Return the clients one person may see, narrowed by q (name or account), stage, book and country."""
     found: QuerySet[Client] = Client.objects.visible_to(user)
     if text := asked.get("q", "").strip()[:80]:
-        name = Q()
-        for word in text.split()[:4]:
-            name &= Q(first_name__icontains=word) | Q(last_name__icontains=word)
-        found = found.filter(name | Exists(Account.objects.filter(client=OuterRef("pk"), number__istartswith=text)))
+        numbered = Account.objects.filter(number__startswith="".join(text.split()).upper())
+        found = found.filter(Q(pk__in=Client.objects.named(text).values("pk")) | Q(pk__in=numbered.values("client")))
     stage = asked.get("stage", "")
     if stage == "open":
         found = found.filter(Exists(Account.objects.filter(client=OuterRef("pk"), ibkr_status="O")))

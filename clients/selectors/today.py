@@ -1,16 +1,15 @@
-"""What clients bring to the frame: Today, the counts beside the navigation, the search, the feed."""
+"""What clients bring to the frame: Today, the counts beside the navigation, the feed."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from django.db.models import Q
 
-from backoffice.home.registry import Count, FeedItem, InboxItem, SearchHit
+from backoffice.home.registry import Count, FeedItem, InboxItem
 from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients.models import (
-    Account,
     AccountTask,
     Application,
     ApplicationStatus,
@@ -19,7 +18,7 @@ from clients.models import (
     MaintenanceRequest,
     Stage,
 )
-from clients.selectors import applications, maintenance, people
+from clients.selectors import applications, maintenance
 
 
 def inbox(user: User) -> Iterator[InboxItem]:
@@ -149,37 +148,6 @@ def maintenance_count(user: User) -> Count | None:
         subject_model="clients.maintenancerequest", subject_id__in=ids
     ).needing_a_person()
     return Count(len(ids), "unknown" if doubts.exists() else "neutral")
-
-
-def search(user: User, text: str) -> Iterator[SearchHit]:
-    """Find clients by name, accounts by number, drafts by name."""
-    if not may(user, "clients.view"):
-        return
-    for client in _named(user, text):
-        yield SearchHit(
-            client.name,
-            ", ".join(account.number for account in client.accounts.all()),
-            "Client",
-            client.get_absolute_url(),
-            "user",
-        )
-    accounts = Account.objects.visible_to(user).filter(number__istartswith=text).select_related("client")
-    for account in accounts.order_by("number")[:3]:
-        yield SearchHit(account.number, account.client.name, "Account", account.client.get_absolute_url(), "id")
-    drafts = Application.objects.visible_to(user).unfinished().filter(applicant__icontains=text)
-    for application in drafts.defer("draft_text", "refusal_text").order_by("-created_at")[:3]:
-        yield SearchHit(
-            application.name,
-            str(application.get_stage_display()),
-            "Application",
-            application.get_absolute_url(),
-            "layout-kanban",
-        )
-
-
-def _named(user: User, text: str) -> "list[Client]":
-    found = people.clients(user, {"q": text}).prefetch_related("accounts").order_by("last_name", "first_name", "id")
-    return list(found.defer("email", "phone", "date_of_birth", "residence", "tax_number")[:4])
 
 
 def feed(user: User, since: datetime) -> Iterator[FeedItem]:

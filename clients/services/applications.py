@@ -9,7 +9,6 @@ from datetime import date, datetime
 from django.db import transaction
 
 from backoffice.core import clock
-from backoffice.core.crypto import blind_index
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.ibkr.types.accounts import HybridIndividualApplication
@@ -101,7 +100,6 @@ def _client_of(application: Application) -> Client:
     client.residence = translate.residence_text(draft)
     client.country = str(draft["country"])
     client.tax_number = str(draft.get("tax_number") or "")
-    client.tax_number_index = blind_index(client.tax_number) if client.tax_number else ""
     client.save()
     return client
 
