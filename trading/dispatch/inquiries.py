@@ -8,6 +8,7 @@ POST /iserver/account/{id}/orders/whatif.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from backoffice.broker import client as broker
@@ -21,7 +22,7 @@ from backoffice.ibkr.types.orders import Preview, PreviewChange, WhatIf
 from backoffice.journal import inquiries
 from backoffice.journal.models import Inquiry
 from clients.models import Account
-from trading import policy, translate
+from trading import translate
 from trading.dispatch import sync
 from trading.models import Instrument, Order, Target
 from trading.services import portfolio
@@ -29,6 +30,7 @@ from trading.services.portfolio import Listing
 
 MOST_LISTINGS = 8
 MOST_ACCOUNTS = 25
+SNAPSHOT_LASTS = timedelta(minutes=10)  # IBKR ends a feed after about 15 (trading.md 5)
 MOST_WHAT_IFS = 10  # of a block whose accounts are asked about one by one
 WAITS_FOR_AN_ANSWER = "IBKR waits for an answer about an order. Asking it anything else now could void that."
 
@@ -164,7 +166,7 @@ def _what_if(inquiry: Inquiry) -> dict[str, Any]:
     allocations = [row for row in order.allocations.select_related("account") if row.quantity]
     client = _client_of(order.master)
     quoted = order.instrument.quoted_at
-    if quoted is None or clock.now() - quoted > policy.QUOTE_FRESH:
+    if quoted is None or clock.now() - quoted > SNAPSHOT_LASTS:
         _take_quote(client, order.instrument)  # without a snapshot before it a what-if lacks figures (trading.md 2)
     said = ""
 
