@@ -158,6 +158,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "backoffice.home.middleware.CorrelationId",
+    "backoffice.audit.middleware.AuditTrail",
     "backoffice.home.middleware.PlainErrors",
     "axes.middleware.AxesMiddleware",
 ]

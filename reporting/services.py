@@ -212,6 +212,7 @@ def open_file(file: ReportFile, *, by: User) -> bytes:
         by=by,
         on=file.report,
         summary=f"Opened {file.report}, version {file.version}",
+        disclosed=[file.report.account.client],
         sha256=file.sha256,
     )
     with default_storage.open(file.stored_as) as stored:

@@ -23,6 +23,7 @@ from tests.two_books import FOREIGN, NOWHERE, OWN, PEOPLE, TRACES, Firm, found_f
 pytestmark = pytest.mark.django_db
 READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
 EVERYBODY = [*PEOPLE, "anonymous"]
+REFUSAL = {"audit_entry", "cache"}  # a refusal is written down, and changes nothing else
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ class Reply:
     status: int
     to: str
     text: str
-    writes: list[str]  # tables written to, the person's session left aside
+    writes: list[str]  # tables written to, the person's session and the record of a refusal left aside
 
 
 class Visitor:
@@ -224,7 +225,8 @@ class Visitor:
             text = _text(response)
             transaction.set_rollback(True)
         found = (re.match(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"(\w+)\"", each["sql"]) for each in queries)
-        writes = [each[1] for each in found if each and each[1] != "django_session"]
+        kept = {"django_session"} | (REFUSAL if response.status_code >= 400 else set())
+        writes = [each[1] for each in found if each and each[1] not in kept]
         return Reply(response.status_code, str(response.headers.get("Location", "")), text, writes)
 
 

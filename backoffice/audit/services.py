@@ -1,7 +1,7 @@
 """Writing audit entries, and the digests that stand for an object's state."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,8 +43,9 @@ def record(
     """Write one entry in the caller's transaction: the act and its record stand or fall together.
 
     `summary` and `data` hold references and digests only, no personal data; `data` takes text, whole numbers, lists and
-    objects. `before` is `digest(on)` from before the change; the digest after it is taken here. `disclosed` are the rows
-    whose personal data the act lets out, so that "who saw this person" can be answered. Raises TypeError for other data.
+    objects. `before` is `digest(on)` from before the change; left out, it is the digest at the object's last entry. The
+    digest after it is taken here. `disclosed` are the rows whose personal data the act lets out, so that "who saw this
+    person" can be answered. Raises TypeError for other data.
     """
     here = origin.get() or Origin()
     seen = sorted({(row._meta.label_lower, str(row.pk)) for row in disclosed})
@@ -62,7 +63,7 @@ def record(
         summary=summary,
         address=_address(here.address),
         correlation=here.correlation,
-        before=before,
+        before=before or _last_known(on),
         after=digest(on) if on is not None else "",
         data=data,
         key_id=keys.current(),
@@ -101,6 +102,13 @@ def _next_id() -> int:
         return int(cursor.fetchone()[0])
 
 
+def _last_known(row: models.Model | None) -> str:
+    if row is None or row.pk is None:
+        return ""
+    told = Entry.objects.filter(subject_model=row._meta.label_lower, subject_id=str(row.pk))
+    return told.order_by("-at", "-id").values_list("after", flat=True).first() or ""
+
+
 def _address(text: str | None) -> str | None:
     try:
         return str(ip_address(text)) if text else None
@@ -124,6 +132,13 @@ def digest(row: models.Model) -> str:
 def digest_of_text(text: str) -> str:
     """Return a keyed digest that stands for a text which may be personal, such as a search or a typed e-mail address."""
     return keys.sign("text", text.encode(), keys.current())
+
+
+def asked(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the filters of a list for an entry's data; what a person typed to search is a digest, it may be a name."""
+    return {
+        name: digest_of_text(value)[:16] if name == "q" else value[:80] for name, value in sorted(parameters.items())
+    }
 
 
 def _plain(field: Any, value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from backoffice.audit import anchors, sealing, verifying
+from backoffice.audit import anchors, exchanges, sealing, verifying
 
 
 @shared_task(name="audit.seal_entries")
@@ -12,8 +12,14 @@ def seal_entries() -> None:
 
 @shared_task(name="audit.drop_anchor")
 def drop_anchor() -> None:
+    exchanges.seal()
     sealing.seal_committed()
     anchors.drop()
+
+
+@shared_task(name="audit.sweep_exchanges")
+def sweep_exchanges() -> None:
+    exchanges.sweep()
 
 
 @shared_task(name="audit.verify_chain")

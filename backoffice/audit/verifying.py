@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection
 
-from backoffice.audit import anchors, canonical, keys, reading, sealing
-from backoffice.audit.models import Verification
+from backoffice.audit import anchors, canonical, exchanges, keys, reading, sealing
+from backoffice.audit.models import Entry, Verification
 from backoffice.core import clock
 
 BATCH = 20_000
@@ -76,6 +76,7 @@ def verify(*, anchor_files: Iterable[Path] = (), progress: Callable[[int], None]
         next((Problem(f"the anchor of {each.at:%Y-%m-%d %H:%M:%S} UTC: {each.problem}") for each in known if each.problem), None)
         or walk.chain(known, progress)
         or walk.loose_ends()
+        or _exchanges()
     )  # fmt: skip
     return Report(
         checked=walk.checked,
@@ -165,6 +166,16 @@ class _Walk:
             if len(batch) < BATCH:
                 return None
             last_id = batch[-1].content.id
+
+
+def _exchanges() -> Problem | None:
+    """What was said to and by IBKR, run by run against the chain's own digests of it."""
+    for entry in Entry.objects.filter(action=exchanges.SEALED).order_by("at", "id").iterator():
+        after, last = int(entry.data["after"]), int(entry.data["last"])
+        if exchanges.digest_of(after, last) != (entry.data["count"], entry.data["sha256"]):
+            return Problem(f"the exchanges with IBKR from {after + 1} to {last} are not those that were bound here",
+                           entry.seal.position if entry.is_sealed else None, entry.pk)  # fmt: skip
+    return None
 
 
 def run(verification_pk: str) -> None:

@@ -58,7 +58,9 @@ def client_for(master: MasterAccount, *, lane: str, priority: Priority | None = 
         credentials=credentials,
         tokens=StoredTokens(master, scopes, fetch),
         session_bearer=lambda: _session_bearer(master),
-        transport=_transport(master, PRIORITY_OF_LANE.get(lane, Priority.RECONCILE) if priority is None else priority),
+        transport=_transport(
+            master, lane, PRIORITY_OF_LANE.get(lane, Priority.RECONCILE) if priority is None else priority
+        ),
     )
     return client
 
@@ -69,14 +71,14 @@ def client_for_test(master: MasterAccount, *, with_next_key: bool = False) -> Ib
         base_url=master.base_url.rstrip("/"),
         environment=_environment_of(master),
         credentials=credentials_of(master, with_next_key=with_next_key),
-        transport=_transport(master, Priority.PERSON),
+        transport=_transport(master, "test", Priority.PERSON),
         scopes=SCOPES_OF_TEST + (SCOPES_OF_LANE["session"] if master.username else ()),
     )
 
 
-def _transport(master: MasterAccount, priority: Priority) -> Transport:
+def _transport(master: MasterAccount, lane: str, priority: Priority) -> Transport:
     return Transport(
-        recorder=lambda exchange: record_exchange(master, exchange),
+        recorder=lambda exchange: record_exchange(master, exchange, lane),
         limiter=SharedLimiter(master) if keeps_limits(master) else None,
         priority=priority,
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.db import connection
 
+from backoffice.audit import exchanges
 from backoffice.broker.models import FamilyMinute, MasterAccount
 from backoffice.core import clock
 from backoffice.ibkr.transport import Exchange
@@ -45,13 +46,16 @@ def family_of(path: str) -> str:
     return next((family for prefix, family in _FAMILIES if path.startswith(prefix)), "other")
 
 
-def record_exchange(master: MasterAccount, exchange: Exchange) -> None:
-    """Keep the outcome of one exchange. A refusal is an answer too; only silence, 5xx and 429 count as failures."""
+def record_exchange(master: MasterAccount, exchange: Exchange, lane: str = "") -> None:
+    """Keep the outcome of one exchange and the digests of both sides, in one round trip.
+
+    A refusal is an answer too; only silence, 5xx and 429 count as failures.
+    """
     answered = exchange.status is not None and exchange.status < 500 and exchange.status != 429
     failure = "" if answered else (f"HTTP {exchange.status}" if exchange.status else exchange.outcome[:300])
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT broker_note_exchange(%s, %s, %s, %s, %s, %s, %s, %s)",
+            f"SELECT broker_note_exchange(%s, %s, %s, %s, %s, %s, %s, %s), {exchanges.NOTE}",
             [
                 master.pk,
                 family_of(exchange.path),
@@ -61,6 +65,7 @@ def record_exchange(master: MasterAccount, exchange: Exchange) -> None:
                 step_of(exchange.elapsed_ms),
                 len(STEPS) + 1,
                 failure,
+                *exchanges.note(master.pk, lane, exchange),
             ],
         )
 

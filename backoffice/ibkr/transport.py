@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -90,6 +91,8 @@ class Exchange:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     skew_seconds: int | None = None
+    request_sha256: str = ""  # of the bytes that were handed to the socket
+    answer_sha256: str = ""  # of the bytes that came; empty when none did
     content: Veiled[object] | None = field(default=None, repr=False)
 
     @property
@@ -285,6 +288,8 @@ class Transport:
                 status=status,
                 headers={name: value for name, value in (headers or {}).items() if name in KEPT_HEADERS},
                 skew_seconds=_skew(headers or {}, started_at, clock.now()),
+                request_sha256=sha256(call.body or b"").hexdigest(),
+                answer_sha256="" if body is None else sha256(body).hexdigest(),
                 content=None if body is None else _veiled(body, headers or {}, is_private=call.is_private),
             )
             if self._recorder is not None:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from backoffice.audit import exchanges
 from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.fields import DecimalEncoder
@@ -24,7 +25,11 @@ def take(inquiry_pk: str) -> Inquiry | None:
     taken = Inquiry.objects.filter(pk=inquiry_pk, state=InquiryState.WAITING).update(
         state=InquiryState.TAKEN, taken_at=clock.now()
     )
-    return Inquiry.objects.get(pk=inquiry_pk) if taken else None
+    if not taken:
+        return None
+    inquiry = Inquiry.objects.get(pk=inquiry_pk)
+    exchanges.about(inquiry, is_kept=False)
+    return inquiry
 
 
 def answer(inquiry: Inquiry, data: Any) -> None:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
+from backoffice.audit import exchanges
 from backoffice.broker import calendar
 from backoffice.broker.models import BrokerageSession, Gate
 from backoffice.core import clock
@@ -75,6 +76,7 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
             phase=phase,
             lease_until=now + timedelta(seconds=_lease_seconds(row)),
         )
+    exchanges.about_subject(row.subject_model, row.subject_id)
     return row
 
 
@@ -247,6 +249,7 @@ def due_for_look(submission_pk: str) -> Submission | None:
         wait = timedelta(seconds=steps[min(row.looks + 1, len(steps) - 1)])
         Submission.objects.filter(pk=row.pk).update(looks=row.looks + 1, next_look_at=now + wait)
         row.looks += 1
+    exchanges.about_subject(row.subject_model, row.subject_id)
     return row
 
 

@@ -26,7 +26,7 @@ REVEALABLE = {
 def reveal(*, client: Client, field: str, by: User) -> str:
     """Return one personal value, having written who saw it. Raises KeyError for a field that is not personal."""
     label = REVEALABLE[field]
-    audit.record("clients.reveal", by=by, on=client, summary=f"{label} shown", field=field)
+    audit.record("clients.reveal", by=by, on=client, summary=f"{label} shown", field=field, disclosed=[client])
     if field == "residence":
         return translate.address_words(translate.residence_fields(client.residence))
     return str(getattr(client, field))
@@ -42,7 +42,12 @@ def open_portal(*, account: Account, address: str, page: str, by: User) -> Inqui
     if not account.username:
         raise Conflict(f"IBKR has not named a username for {account.number} yet; the portal opens once it has.")
     audit.record(
-        "clients.open_portal", by=by, on=account, summary=f"IBKR's portal asked for, {account.number}", page=page
+        "clients.open_portal",
+        by=by,
+        on=account,
+        summary=f"IBKR's portal asked for, {account.number}",
+        page=page,
+        disclosed=[account.client],
     )
     return inquiries.ask(
         "clients.answer_portal_link", {"account": str(account.pk), "address": address, "page": page}, by=by

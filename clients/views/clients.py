@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from backoffice.audit import services as audit
 from backoffice.core import clock, exports
 from backoffice.home.parts import Filter, View
 from backoffice.ibkr.types.sso import PortalPage
@@ -77,6 +78,11 @@ def client_export(request: HttpRequest) -> StreamingHttpResponse:
         writer.writerow([exports.safe(cell) for cell in row])
         for row in people.exported(reader(request), _asked(request))
     )
+    shown = people.clients(reader(request), _asked(request)).order_by("last_name", "first_name", "id")[:5000]
+    audit.record(
+        "clients.export", by=reader(request), summary="Exported the list of clients as CSV", disclosed=shown,
+        filters=audit.asked(request.GET),
+    )  # fmt: skip
     day = clock.today(clock.NEW_YORK).isoformat()
     return StreamingHttpResponse(
         rows,

@@ -120,6 +120,10 @@ def export(request: HttpRequest) -> HttpResponse:
         for row in rows
     )  # fmt: skip
     audit.record(
-        "trading.export", by=user, summary=f"Exported {len(rows)} orders as CSV", filters=request.GET.urlencode()
+        "trading.export",
+        by=user,
+        summary=f"Exported {len(rows)} orders as CSV",
+        filters=audit.asked(request.GET),
+        disclosed={each.allocation.account.client for row in rows for each in row.comparison.rows},
     )
     return csv_response("orders", head, cells)
