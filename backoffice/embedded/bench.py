@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 
 import psycopg
@@ -52,9 +52,10 @@ class Figure:
 def figure(
     name: str, value: int, unit: str, best: int, against: str, bar: str, *, higher_is_better: bool = True
 ) -> Figure:
-    """Compare a value with the best of this machine, both in the same unit."""
-    ratio = (Decimal(value) / Decimal(best or 1)).quantize(Decimal("0.01"))
-    holds = ratio >= Decimal(bar) if higher_is_better else ratio <= Decimal(bar)
+    """Compare a value with the best of this machine, both in the same unit. Rounding never carries a figure over its bar."""
+    exact = Decimal(value) / Decimal(best or 1)
+    holds = exact >= Decimal(bar) if higher_is_better else exact <= Decimal(bar)
+    ratio = exact.quantize(Decimal("0.001"), ROUND_FLOOR if higher_is_better else ROUND_CEILING)
     return Figure(name, str(value), unit, f"{against}: {best} {unit}", str(ratio), bar, holds)
 
 

@@ -224,27 +224,21 @@ def _strictly(text: str, form: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How pydantic reads a field: None and a value of the `usual` type as they are, anything else by `read`.
+    """How pydantic reads a field: None and what the `usual` schemas take without Python, anything else by `read`.
 
     What `read` makes of a value needs no second look. A page of an answer has thousands of values, most of them usual
     ones, and those never leave pydantic's own code.
     """
 
     read: Callable[[object], object]
-    usual: type | None = None
+    usual: tuple[core_schema.CoreSchema, ...] = ()
     is_nullable: bool = True
     is_lenient: bool = True
 
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> core_schema.CoreSchema:
-        schema: core_schema.CoreSchema = core_schema.no_info_plain_validator_function(
-            self._leniently if self.is_lenient else self.read
-        )
-        if self.usual is not None:
-            taken = (
-                core_schema.str_schema(strict=True) if self.usual is str else core_schema.is_instance_schema(self.usual)
-            )
-            schema = core_schema.union_schema([taken, schema], mode="left_to_right")
-        return core_schema.nullable_schema(schema) if self.is_nullable else schema
+        read = core_schema.no_info_plain_validator_function(self._leniently if self.is_lenient else self.read)
+        absent = (core_schema.none_schema(),) if self.is_nullable else ()
+        return core_schema.union_schema([*self.usual[:1], *absent, *self.usual[1:], read], mode="left_to_right")
 
     def _leniently(self, value: object) -> object:
         try:
@@ -261,10 +255,17 @@ def _plain_text(value: object) -> str:
     return format(value, "f") if isinstance(value, Decimal) and _is_short(value) else str(value)
 
 
-Text = Annotated[str, _Reading(_plain_text, str, is_nullable=False)]
-OptionalId = Annotated[str | None, _Reading(text_id)]
-Id = Annotated[str, _Reading(text_id, is_nullable=False, is_lenient=False)]
-Number = Annotated[Decimal | None, _Reading(number, Decimal)]
+_TEXT = core_schema.str_schema(strict=True)
+_NAME = core_schema.str_schema(strict=True, strip_whitespace=True, min_length=1)
+_WHOLE_AS_TEXT = core_schema.chain_schema(
+    [core_schema.int_schema(strict=True), core_schema.str_schema(coerce_numbers_to_str=True)]
+)
+_DECIMAL = core_schema.is_instance_schema(Decimal)
+
+Text = Annotated[str, _Reading(_plain_text, (_TEXT,), is_nullable=False)]
+OptionalId = Annotated[str | None, _Reading(text_id, (_NAME, _WHOLE_AS_TEXT))]
+Id = Annotated[str, _Reading(text_id, (_WHOLE_AS_TEXT, _NAME), is_nullable=False, is_lenient=False)]
+Number = Annotated[Decimal | None, _Reading(number, (_DECIMAL,))]
 Percentage = Annotated[Decimal | None, _Reading(percentage)]
 MarketPrice = Annotated[Price | None, _Reading(price)]
 Amount = Annotated[MoneyText | None, _Reading(money_text)]

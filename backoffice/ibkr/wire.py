@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from backoffice.ibkr.errors import Unsendable
 
@@ -49,14 +49,40 @@ def encode(value: object) -> str:
 
 
 def decode(body: bytes) -> Json:
-    """Return the JSON value in `body`. Raises Unreadable for anything that is not exactly one such value."""
+    """Return the JSON value in `body`. Raises Unreadable for anything that is not exactly one such value.
+
+    A long answer has thousands of members, and looking at each name in Python costs more than reading them. So they are
+    counted: as many members kept as names written means that none was dropped. Where nothing is escaped, a quote and a
+    colon stand together after a name only; wherever the two numbers differ, every name is compared.
+    """
     try:
-        value: Json = json.loads(
-            body.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
-        )
+        text = body.decode("utf-8")
+        if b"\\" not in body:
+            counted = _Counted()
+            value: Json = _loads(text, object_hook=counted.object_hook)
+            if counted.members == body.count(b'":'):
+                return value
+        return _loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError, ArithmeticError) as problem:  # the last for an exponent beyond Decimal's own
         raise Unreadable(str(problem)) from problem
+
+
+def _loads(text: str, **hooks: Any) -> Json:
+    value: Json = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, **hooks)
     return value
+
+
+class _Counted:
+    """How many members the objects of one text have together."""
+
+    __slots__ = ("members",)
+
+    def __init__(self) -> None:
+        self.members = 0
+
+    def object_hook(self, found: dict[str, Json]) -> dict[str, Json]:
+        self.members += len(found)
+        return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -51,7 +51,7 @@ class Answer(BaseModel):
         if type(data) is not dict and not isinstance(data, Mapping):
             raise ValueError(f"{cls.__name__} expects an object, not {type(data).__name__}.")
         try:
-            answer = cls.model_validate(dict(data))
+            answer = cls.model_validate(dict(data), by_alias=True, by_name=False)
         except ValidationError as problem:
             where = ", ".join(".".join(str(part) for part in error["loc"]) for error in problem.errors())
             raise ValueError(f"{cls.__name__} cannot be read: {where}") from problem
@@ -63,7 +63,7 @@ class Answer(BaseModel):
         """Return `read` of each row, in one pass. Raises ValueError when a row cannot be one."""
         listed = list(rows)
         try:
-            answers: list[Self] = _adapter(cls).validate_python(listed)
+            answers: list[Self] = _adapter(cls).validate_python(listed, by_alias=True, by_name=False)
         except ValidationError:
             return tuple(cls.read(row) for row in listed)  # names the row's own problem
         for answer, row in zip(answers, listed, strict=True):
