@@ -4,10 +4,10 @@ import base64
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -41,6 +41,16 @@ class Environment(BaseSettings):
     JOURNAL_LOOK_SECONDS: str = "5,15,45,120,300,600"
     QUESTION_SECONDS: int = Field(default=60, ge=5, le=600)
     SANDBOX_LIMITS: bool = True
+    MFA_REQUIRED: bool = True
+    STEP_UP_SECONDS: int = Field(default=300, ge=1)
+    SESSION_IDLE_SECONDS: int = Field(default=900, ge=60, le=900)
+    SESSION_SECONDS: int = Field(default=8 * 3600, ge=60, le=8 * 3600)
+    EMAIL_HOST: str = "localhost"
+    EMAIL_PORT: int = 25
+    EMAIL_HOST_USER: str = ""
+    EMAIL_HOST_PASSWORD: str = ""
+    EMAIL_USE_TLS: bool = False
+    EMAIL_FROM: str = "back-office@localhost"
     LOG_LEVEL: str = "INFO"
 
     @field_validator("DATABASE_URL")
@@ -70,12 +80,21 @@ class Environment(BaseSettings):
             raise ValueError("must be 32 bytes in url-safe base64")
         return value
 
+    @model_validator(mode="after")
+    def _no_shortcut_beside_real_clients(self) -> Self:
+        """What makes the demonstration comfortable would leave a firm's door open, so nothing else may ask for it."""
+        if not self.DEMONSTRATION and not self.MFA_REQUIRED:
+            raise ValueError("MFA_REQUIRED=false is for the demonstration firm only (DEMONSTRATION=true)")
+        if not self.DEMONSTRATION and self.STEP_UP_SECONDS > 300:
+            raise ValueError("STEP_UP_SECONDS above 300 is for the demonstration firm only (DEMONSTRATION=true)")
+        return self
+
 
 def _read_environment() -> Environment:
     try:
         return Environment()  # type: ignore[call-arg]  # filled from the environment
     except ValidationError as error:
-        lines = [f"  {problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        lines = [f"  {': '.join([*map(str, problem['loc'][:1]), problem['msg']])}" for problem in error.errors()]
         sys.exit("The settings are not complete; see .env.example.\n" + "\n".join(lines))
 
 
@@ -133,6 +152,8 @@ INSTALLED_APPS = [
     "reporting",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "axes",
     "django_htmx",
     "template_partials",
@@ -148,16 +169,18 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "backoffice.home.middleware.SecurityHeaders",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "backoffice.home.middleware.CorrelationId",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.people.middleware.Sessions",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "backoffice.people.middleware.SecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "backoffice.home.middleware.CorrelationId",
     "backoffice.audit.middleware.AuditTrail",
     "backoffice.home.middleware.PlainErrors",
     "axes.middleware.AxesMiddleware",
@@ -177,6 +200,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "backoffice.home.context.frame",
+                "backoffice.people.middleware.session_clock",
             ],
         },
     }
@@ -185,8 +209,15 @@ TEMPLATES = [
 DATABASES = {"default": _database(env.DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Rate limits of sign-in live here. In the database, because a page must open when the broker is down.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# Rate limits of sign-in and used one-time codes live here. In the database, because a page must open when the broker is
+# down; and with room, because a cache that culls forgets who has tried too often.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 200_000},
+    }
+}
 
 AUTH_USER_MODEL = "people.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "backoffice.people.backends.EmailBackend"]
@@ -194,7 +225,10 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -206,10 +240,25 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = STEP_UP_SECONDS = env.STEP_UP_SECONDS
+MFA_REQUIRED = env.MFA_REQUIRED
+MFA_ADAPTER = "backoffice.people.adapter.SealedSecrets"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = env.FIRM_NAME
+MFA_TOTP_TOLERANCE = 0  # a code counts in its own half minute only; with more, one used could be used again
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = env.DEMONSTRATION
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # the invitation proved the address
+SESSION_IDLE = timedelta(seconds=env.SESSION_IDLE_SECONDS)
+SESSION_LONGEST = timedelta(seconds=env.SESSION_SECONDS)
 AXES_FAILURE_LIMIT = 8
-AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_COOLOFF_TIME = "backoffice.people.lockout.wait"  # a quarter of an hour, doubled by each further lock-out of a day
+AXES_ENABLE_ACCESS_FAILURE_LOG = True
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "login"
+AXES_USERNAME_CALLABLE = "backoffice.people.lockout.person_tried"
 AXES_LOCKOUT_TEMPLATE = "account/locked.html"
 AXES_RESET_ON_SUCCESS = True
 SILENCED_SYSTEM_CHECKS = [
@@ -221,7 +270,15 @@ EMAIL_BACKEND = (
     else "django.core.mail.backends.smtp.EmailBackend"
 )
 
-SESSION_COOKIE_AGE = 8 * 3600
+EMAIL_HOST = env.EMAIL_HOST
+EMAIL_PORT = env.EMAIL_PORT
+EMAIL_HOST_USER = env.EMAIL_HOST_USER
+EMAIL_HOST_PASSWORD = env.EMAIL_HOST_PASSWORD
+EMAIL_USE_TLS = env.EMAIL_USE_TLS
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.EMAIL_FROM
+
+SESSION_COOKIE_AGE = env.SESSION_SECONDS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.HTTPS

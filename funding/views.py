@@ -97,7 +97,7 @@ def _filters(parameters: QueryDict) -> list[Filter]:
 
 
 @require_safe
-@requires("funding.view")
+@requires("funding.export")
 def transfer_export(request: HttpRequest) -> HttpResponse:
     """The list as CSV, with the filters of the address; cells never start a formula."""
     user = _reader(request)

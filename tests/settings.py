@@ -8,6 +8,7 @@ os.environ.setdefault("BLIND_INDEX_KEY", "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk
 os.environ.setdefault("HTTPS", "false")
 os.environ.setdefault("DEMONSTRATION", "true")
 os.environ.setdefault("FIRM_NAME", "Alder Row")
+os.environ.setdefault("MFA_REQUIRED", "false")  # tests/backoffice/test_second_factor.py switches it on
 os.environ.setdefault("SANDBOX_LIMITS", "false")  # the tests of the limiter switch it on; all others would only wait
 
 # Each test process has its own corner of the broker, so no worker takes another's doorbell. Celery itself reads this
@@ -20,6 +21,9 @@ from backoffice.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 AXES_ENABLED = False
+# Tests travel in time while somebody is signed in; those of sessions and step-up set the production values.
+STEP_UP_SECONDS = ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 366 * 86400
+SESSION_IDLE = SESSION_LONGEST = timedelta(days=3660)  # noqa: F405
 JOURNAL_LEASE_SECONDS = 5
 JOURNAL_QUIET_SECONDS = 0
 JOURNAL_LOOK_SECONDS = [0, 0, 0, 0]

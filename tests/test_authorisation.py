@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpResponse
@@ -48,9 +49,10 @@ def see(permission: str, of: str = "", *, is_personal: bool = False, is_shared: 
 
 
 def act(
-    *permissions: str, of: str = "", in_body: str = "", is_shared: bool = False, makers_only: bool = False
-) -> Entry:
-    return Entry(permissions, WRITE, of, is_shared=is_shared, makers_only=makers_only, in_body=in_body)
+    *permissions: str, of: str = "", in_body: str = "", is_shared: bool = False, is_personal: bool = False,
+    makers_only: bool = False,
+) -> Entry:  # fmt: skip
+    return Entry(permissions, WRITE, of, is_shared, is_personal, makers_only, in_body)
 
 
 def form(permission: str, of: str = "") -> Entry:
@@ -74,7 +76,26 @@ MATRIX: dict[str, Entry] = {
     "broker:test_show": see("broker.test_connection", of="connection", is_shared=True),
     "home:lanes": see("broker.view_connections"),
     "clients:client_list": see("clients.view"),
-    "clients:client_export": see("clients.view"),
+    "people:list": see("people.view"),
+    "people:detail": see("people.view", "person", is_shared=True),
+    "people:invite": form("people.manage"),
+    "people:invitation_resend": act("people.manage", of="invitation", is_shared=True),
+    "people:invitation_withdraw": act("people.manage", of="invitation", is_shared=True),
+    "people:role": act("people.manage", of="person", is_shared=True),
+    "people:books": act("people.manage", of="person", is_shared=True),
+    "people:close": act("people.manage", of="person", is_shared=True),
+    "people:open": act("people.manage", of="person", is_shared=True),
+    "people:factors": act("people.manage", of="person", is_shared=True),
+    "people:sign_out": act("people.manage", of="person", is_shared=True),
+    "people:person_token_revoke": act("people.manage", of="person's token", is_shared=True),
+    "people:sessions": see("people.view_own"),
+    "people:session_end": act("people.view_own", of="session", is_personal=True),
+    "people:session_end_others": act("people.view_own"),
+    "people:stay": see("people.view_own"),
+    "people:tokens": form("people.manage_tokens"),
+    "people:token_revoke": act("people.view_own", of="token", is_personal=True),
+    "people:confirm": act("people.view_own"),
+    "clients:client_export": see("clients.export"),
     "clients:application_board": see("clients.view"),
     "clients:application_start": form("clients.apply"),
     "clients:application_detail": see("clients.view", "application"),
@@ -90,9 +111,9 @@ MATRIX: dict[str, Entry] = {
     "clients:account_portal": act("clients.open_portal", of="account"),
     "clients:portal_wait": see("clients.open_portal", "portal link", is_personal=True),
     "clients:client_detail": see("clients.view", "client"),
-    "clients:client_reveal": act("clients.view", of="secret"),
+    "clients:client_reveal": act("clients.reveal", of="secret"),
     "funding:list": see("funding.view"),
-    "funding:export": see("funding.view"),
+    "funding:export": see("funding.export"),
     "funding:withdraw": form("funding.request"),
     "funding:deposit": form("funding.request"),
     "funding:banks": see("funding.view"),
@@ -107,7 +128,7 @@ MATRIX: dict[str, Entry] = {
     "funding:decline": act("funding.approve", of="transfer"),
     "funding:take_back": act("funding.request", of="transfer"),
     "trading:portfolio": see("trading.view"),
-    "trading:portfolio_export": see("trading.view"),
+    "trading:portfolio_export": see("trading.export"),
     "trading:portfolio_refresh": act("trading.view"),
     "trading:portfolio_refreshed": see("trading.view", "refresh", is_personal=True),
     "trading:account": see("trading.view", "number"),
@@ -129,13 +150,13 @@ MATRIX: dict[str, Entry] = {
     "trading:order_live": see("trading.view", "order"),
     "trading:what_if": act("trading.trade", of="draft", makers_only=True),
     "trading:what_if_shown": see("trading.trade", "what-if", is_personal=True),
-    "trading:order_send": act("trading.trade", of="draft"),
+    "trading:order_send": act("trading.send", of="draft"),
     "trading:order_discard": act("trading.trade", of="draft", makers_only=True),
     "trading:order_answer": act("trading.trade", of="order"),
     "trading:order_cancel": act("trading.trade", of="order"),
     "trading:order_take_back": act("trading.view", of="order"),  # the service decides; see below
     "trading:blotter": see("trading.view"),
-    "trading:blotter_export": see("trading.view"),
+    "trading:blotter_export": see("trading.export"),
     "trading:client_panel": see("trading.view", "client"),
     "trading:client_trade": see("trading.trade", "client"),
     "reporting:list": see("reporting.view"),
@@ -149,9 +170,17 @@ MATRIX: dict[str, Entry] = {
 ACCOUNT_SIGNED_OUT = {
     "account_login", "account_logout", "account_inactive", "account_signup", "account_confirm_login_code",
     "account_confirm_email", "account_email_verification_sent", "account_reset_password", "account_reset_password_done",
-    "account_reset_password_from_key", "account_reset_password_from_key_done",
+    "account_reset_password_from_key", "account_reset_password_from_key_done", "mfa_authenticate", "mfa_login_webauthn",
+    "people:accept",
 }  # fmt: skip
-ACCOUNT_OWN = {"account_reauthenticate", "account_email", "account_change_password", "account_set_password"}
+# With the arguments of a thing that is nobody's, where an address names one.
+ACCOUNT_OWN: dict[str, tuple[Any, ...]] = {
+    "account_reauthenticate": (), "account_email": (), "account_change_password": (), "account_set_password": (),
+    "mfa_index": (), "mfa_reauthenticate": (), "mfa_reauthenticate_webauthn": (), "mfa_activate_totp": (),
+    "mfa_deactivate_totp": (), "mfa_view_recovery_codes": (), "mfa_generate_recovery_codes": (),
+    "mfa_download_recovery_codes": (), "mfa_list_webauthn": (), "mfa_add_webauthn": (), "mfa_remove_webauthn": (7,),
+    "mfa_edit_webauthn": (7,),
+}  # fmt: skip
 
 
 def addresses(resolver: Any = None, prefix: str = "") -> Iterator[str]:
@@ -167,13 +196,13 @@ def addresses(resolver: Any = None, prefix: str = "") -> Iterator[str]:
 
 
 def test_every_address_has_an_entry_in_the_matrix() -> None:
-    missing = set(addresses()) - set(MATRIX) - ACCOUNT_SIGNED_OUT - ACCOUNT_OWN
+    missing = set(addresses()) - set(MATRIX) - ACCOUNT_SIGNED_OUT - set(ACCOUNT_OWN)
 
     assert not missing, f"{', '.join(sorted(missing))}: has no entry in the matrix"
 
 
 def test_every_entry_has_an_address() -> None:
-    stale = (set(MATRIX) | ACCOUNT_SIGNED_OUT | ACCOUNT_OWN) - set(addresses())
+    stale = (set(MATRIX) | ACCOUNT_SIGNED_OUT | set(ACCOUNT_OWN)) - set(addresses())
 
     assert not stale, f"{', '.join(sorted(stale))}: is in the matrix and not in the product"
 
@@ -225,7 +254,7 @@ class Visitor:
             text = _text(response)
             transaction.set_rollback(True)
         found = (re.match(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"(\w+)\"", each["sql"]) for each in queries)
-        kept = {"django_session"} | (REFUSAL if response.status_code >= 400 else set())
+        kept = {"django_session", "usersessions_usersession"} | (REFUSAL if response.status_code >= 400 else set())
         writes = [each[1] for each in found if each and each[1] not in kept]
         return Reply(response.status_code, str(response.headers.get("Location", "")), text, writes)
 
@@ -332,9 +361,19 @@ def test_a_fragment_asked_for_when_signed_out_shows_nothing(
 @pytest.mark.parametrize("name", sorted(ACCOUNT_OWN))
 def test_an_own_account_page_asks_to_sign_in_first(name: str, visitors: dict[str, Visitor]) -> None:
     for method in BOTH:
-        reply = visitors["anonymous"].ask(method, reverse(name))
+        reply = visitors["anonymous"].ask(method, reverse(name, args=ACCOUNT_OWN[name]))
 
         assert (reply.status, reply.to.split("?")[0]) == (302, "/account/login/")
+
+
+def test_a_factor_of_somebody_else_is_not_found(firm: Firm, visitors: dict[str, Visitor]) -> None:
+    key = Authenticator.objects.create(user=firm.people["principal"], type="webauthn", data={"name": "Key"})
+
+    for name in ("mfa_remove_webauthn", "mfa_edit_webauthn"):
+        for method in BOTH:
+            reply = visitors["administrator"].ask(method, reverse(name, args=[key.pk]))
+
+            assert (name, reply.status, reply.writes) == (name, 404, [])
 
 
 def test_nobody_can_sign_themselves_up(firm: Firm, visitors: dict[str, Visitor]) -> None:

@@ -2,15 +2,20 @@
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+
+from allauth.usersessions.models import UserSession
 
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.money import Money
 from backoffice.journal import inquiries
 from backoffice.journal import services as journal
-from backoffice.people.models import Book, User
+from backoffice.people import services as people
+from backoffice.people import tokens
+from backoffice.people.models import ApiToken, Book, User
 from clients.models import AccountTask, Application, ApplicationStatus, Stage
 from clients.services import drafts, maintenance
 from funding import services as funding
@@ -73,8 +78,10 @@ _PK = (uuid.UUID(int=7),)
 MISSING: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(
         ("client", "account", "application", "case", "transfer", "submission", "order", "draft", "group", "report",
-         "file", "fetch", "connection", *INQUIRIES), _PK,
+         "file", "fetch", "connection", "person", "invitation", "token", *INQUIRIES), _PK,
     ),
+    "person's token": (*_PK, *_PK),
+    "session": (7,),
     "section": (*_PK, "holder"),
     "field": (*_PK, "city"),
     "task": (*_PK, 7),
@@ -105,6 +112,8 @@ def found_firm() -> Firm:
         book.members.add(*(firm.people[name] for name in makers))
         firm.rows[place] = _furnish(book, master, number, firm.people[makers[0]], instrument)
         firm.things[place] = _addresses(firm.rows[place])
+        # People belong to no book; the one who is looked at here is not in the cast.
+        firm.things[place] |= _people(firm, number)
     for name, person in firm.people.items():
         own = FOREIGN if name == "other_advisor" else OWN  # nobody asks about what is not in their book
         firm.personal[name] = _personal(person, firm.rows[own])
@@ -186,6 +195,16 @@ def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     }
 
 
+def _people(firm: Firm, number: str) -> dict[str, tuple[Any, ...]]:
+    administrator = firm.people["administrator"]
+    invitation = people.invite(
+        email=f"seat{number}@example.com", name="Sam Seat", role="viewer", books=(), by=administrator, link=str
+    )
+    other = User.objects.create_user(email=f"other{number}@example.com", name="Oda Other", role="operations")
+    token, _ = tokens.create(owner=other, name="Nightly", scopes=["clients.view"], days=7)
+    return {"invitation": (invitation.pk,), "person": (other.pk,), "person's token": (other.pk, token.pk)}
+
+
 def _personal(person: User, rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     account = rows["account"]
     params: dict[str, dict[str, Any]] = {
@@ -198,4 +217,9 @@ def _personal(person: User, rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     }
     asked = {name: (inquiries.ask(kind, params[name], by=person).pk,) for name, kind in INQUIRIES.items()}
     fetch = FetchRequest.objects.create(intent=uuid.uuid4(), asked_by=person, asked_at=clock.now())
-    return {**asked, "fetch": (fetch.pk,)}
+    session = UserSession.objects.create(user=person, ip="127.0.0.1", session_key=f"of-{person.pk}"[:40], user_agent="")
+    token = ApiToken.objects.create(
+        owner=person, name="Own", hint="bo_", sha256=str(person.pk), scopes=[], created_at=clock.now(),
+        expires_at=clock.now() + timedelta(days=1),
+    )  # fmt: skip
+    return {**asked, "fetch": (fetch.pk,), "session": (session.pk,), "token": (token.pk,)}

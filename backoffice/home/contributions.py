@@ -41,7 +41,7 @@ def register() -> None:
     registry.navigation.add(
         NavigationEntry("", "Today", "inbox", "home:today", "home.view_today", count=_waiting, order=1, mobile=1)
     )
-    # The journal and the broker stand below the frame and cannot register themselves.
+    # People, the journal and the broker stand below the frame and cannot register themselves.
     registry.navigation.add(
         NavigationEntry(
             "", "Approvals", "checks", "journal:approval_list", "journal.approve", count=_proposed, order=2, mobile=2
@@ -52,6 +52,7 @@ def register() -> None:
             "System", "Connections", "plug-connected", "broker:connection_list", "broker.view_connections", order=90
         )
     )
+    registry.navigation.add(NavigationEntry("System", "People", "users", "people:list", "people.view", order=95))
     for group in GROUPS:
         registry.inbox_groups.add(group)
     for provider in (sessions, gates, families, queues, market):

@@ -1,11 +1,16 @@
-"""User, Role, Book."""
+"""User, Role, Book, Invitation, ApiToken."""
 
 import uuid
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+
+from backoffice.core import clock
+
+LONGEST_TOKEN = timedelta(days=366)
 
 
 class Role(models.TextChoices):
@@ -75,3 +80,94 @@ class Book(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Invitation(models.Model):
+    """A seat offered to somebody by e-mail. The link is not kept, only its digest; it works once and until `expires_at`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField()
+    name = models.CharField(max_length=120)
+    role = models.CharField(max_length=20, choices=Role.choices)
+    books = models.ManyToManyField(Book, blank=True, related_name="+")
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    accepted_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    person = models.OneToOneField(User, null=True, on_delete=models.PROTECT, related_name="invitation")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="invitation_one_open_each",
+                condition=models.Q(accepted_at=None, withdrawn_at=None),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(accepted_at=None) | models.Q(withdrawn_at=None), name="invitation_ends_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(accepted_at=None, person=None)
+                | models.Q(accepted_at__isnull=False, person__isnull=False),
+                name="invitation_accepted_by_somebody",
+            ),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="invitation_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Invitation {self.pk}"
+
+    @property
+    def is_expired(self) -> bool:
+        return clock.now() >= self.expires_at
+
+    @property
+    def why_closed(self) -> str:
+        """The sentence for whoever follows the link in vain; empty while the invitation is open."""
+        if self.accepted_at:
+            return "This invitation has been used. Sign in with the password you chose."
+        if self.withdrawn_at:
+            return "This invitation was withdrawn."
+        if self.is_expired:
+            return f"This invitation expired on {self.expires_at:%-d %B %Y at %H:%M} UTC."
+        return ""
+
+
+class ApiToken(models.Model):
+    """A key for a program that acts for a person: some of the person's permissions, until a day. Only its digest is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+    name = models.CharField(max_length=80)
+    hint = models.CharField(max_length=12)  # how the token begins, to tell it from others
+    sha256 = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField()  # names of permissions, sorted
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    last_address = models.GenericIPAddressField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("created_at"))
+                & models.Q(expires_at__lte=models.F("created_at") + LONGEST_TOKEN),
+                name="token_expires_within_a_year",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(revoked_at=None) | models.Q(revoked_by__isnull=False),
+                name="token_revoked_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint})"
+
+    @property
+    def is_working(self) -> bool:
+        return self.revoked_at is None and clock.now() < self.expires_at

@@ -3,6 +3,9 @@
 A permission is a name, "funding.request_withdrawal". Which rows it reaches is decided by querysets
 (`.visible_to(user)`), so a person who may not see a row gets "not found", never "forbidden". A name that is not in the
 table is refused to everybody.
+
+What cannot be taken back, or shows much of a person, is done by somebody who has proven who they are in the last five
+minutes (`STEP_UP`); `requires` asks for it. Programs cannot be asked, so their tokens never hold such a permission.
 """
 
 import functools
@@ -12,25 +15,36 @@ from typing import Any, TypeVar, cast
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from backoffice.people import freshness, step_up
 from backoffice.people.models import Role, User
 
+_EVERYBODY = frozenset(Role.values)
 _READERS = {Role.ADVISOR, Role.OPERATIONS, Role.PRINCIPAL, Role.VIEWER}
 _DESK = {Role.ADVISOR, Role.OPERATIONS, Role.PRINCIPAL}
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     name: frozenset(roles)
     for name, roles in {
-        "home.view_today": {*_READERS, Role.ADMINISTRATOR},
+        "home.view_today": _EVERYBODY,
         "home.view_components": {Role.ADMINISTRATOR},
+        "people.view_own": _EVERYBODY,
+        "people.manage_tokens": _EVERYBODY,
+        "people.view": {Role.ADMINISTRATOR, Role.PRINCIPAL},
+        "people.manage": {Role.ADMINISTRATOR},
         "clients.view": _READERS,
+        "clients.reveal": _READERS,
+        "clients.export": _READERS,
         "clients.apply": _DESK,
         "clients.maintain": _DESK,
         "clients.open_portal": _DESK,
         "funding.view": _READERS,
+        "funding.export": _READERS,
         "funding.request": _DESK,
         "funding.approve": {Role.PRINCIPAL},
         "trading.view": _READERS,
+        "trading.export": _READERS,
         "trading.trade": {Role.ADVISOR, Role.PRINCIPAL},
+        "trading.send": {Role.ADVISOR, Role.PRINCIPAL},
         "trading.manage_groups": {Role.ADVISOR, Role.PRINCIPAL},
         "reporting.view": _READERS,
         "reporting.fetch": _DESK,
@@ -42,6 +56,32 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "broker.open_gate": {Role.PRINCIPAL},
     }.items()
 }
+
+# Asked for again whatever the method: reading is the act.
+_STEP_UP_TO_READ = frozenset({"clients.export", "funding.export", "trading.export"})
+# Asked for again when something is posted: approve, send, change people, reveal, open a gate.
+STEP_UP = _STEP_UP_TO_READ | {
+    "clients.reveal",
+    "funding.approve",
+    "trading.send",
+    "journal.approve",
+    "journal.release",
+    "broker.open_gate",
+    "people.manage",
+    "people.manage_tokens",
+}
+
+
+def needs_step_up(permission: str, method: str | None) -> bool:
+    """Tell whether using `permission` by an HTTP method asks for a proof of at most five minutes ago."""
+    return permission in _STEP_UP_TO_READ or (permission in STEP_UP and method not in {"GET", "HEAD", "OPTIONS"})
+
+
+def grantable(user: User) -> list[str]:
+    """Return, sorted, the permissions this person may hand on to a token of theirs."""
+    return sorted(
+        name for name in PERMISSIONS if may(user, name) and name not in STEP_UP and not name.startswith("people.")
+    )
 
 
 def may(user: Any, permission: str) -> bool:
@@ -62,6 +102,8 @@ def requires(permission: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not may(request.user, permission):
                 raise PermissionDenied(f"Your role does not include {permission}.")
+            if needs_step_up(permission, request.method) and not freshness.is_fresh(request):
+                return step_up.ask(request)
             return view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]

@@ -71,7 +71,7 @@ class _Line:
 
 
 @require_safe
-@requires("clients.view")
+@requires("clients.export")
 def client_export(request: HttpRequest) -> StreamingHttpResponse:
     writer = csv.writer(_Line())
     rows: Iterator[str] = (
@@ -127,7 +127,7 @@ def _hung(parts: Any, user: Any, client: Client) -> list[dict[str, Any]]:
 
 
 @require_POST
-@requires("clients.view")
+@requires("clients.reveal")
 def reveal(request: HttpRequest, pk: Any, field: str) -> HttpResponse:
     """Show one personal value for 30 seconds; the audit line is written first."""
     client = get_object_or_404(Client.objects.visible_to(reader(request)), pk=pk)

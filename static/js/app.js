@@ -142,6 +142,26 @@ document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.suc
 document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.elt.getAttribute("aria-disabled") === "true") event.preventDefault(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) document.querySelectorAll("#state").forEach((bar) => window.htmx?.trigger(bar, "bo:refresh")); });
 
+// ---- what the page asks without anybody touching it says so, and keeps no session alive
+
+document.addEventListener("htmx:configRequest", (event) => { if (!event.detail.triggeringEvent) event.detail.headers["X-Background"] = "1"; });
+
+// ---- a request held back until the person has proven who they are goes again by itself
+
+let heldBack = null;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.getResponseHeader("X-Step-Up") && !event.detail.elt.closest("#confirm")) {
+    heldBack = { element: event.detail.elt, submitter: event.detail.requestConfig.triggeringEvent?.submitter ?? null };
+  }
+});
+document.addEventListener("bo:confirmed", () => {
+  document.getElementById("confirm-dialog")?.close();
+  const { element, submitter } = heldBack ?? {};
+  heldBack = null;
+  if (!element?.isConnected) return;
+  if (element.matches("form")) element.requestSubmit(submitter?.isConnected ? submitter : undefined); else element.click();
+});
+
 // ---- what newly arrived content needs
 
 function dress(root) {

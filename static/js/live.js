@@ -9,7 +9,7 @@ async function ask(part) {
   if (document.hidden || !part.isConnected) return;
   let answer;
   try {
-    answer = await fetch(part.dataset.boLive, { headers: { "HX-Request": "true" }, redirect: "error" });
+    answer = await fetch(part.dataset.boLive, { headers: { "HX-Request": "true", "X-Background": "1" }, redirect: "error" });
   } catch {
     document.dispatchEvent(new Event("htmx:sendError"));
     return;

@@ -100,7 +100,7 @@ def _filters(parameters: QueryDict) -> list[Filter]:
 
 
 @require_safe
-@requires("trading.view")
+@requires("trading.export")
 def export(request: HttpRequest) -> HttpResponse:
     """The tab as CSV, with the filters of the address; cells never start a formula."""
     user = reader(request)

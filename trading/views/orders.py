@@ -218,7 +218,7 @@ def _off_last(order: Order) -> Decimal | None:
 
 
 @require_POST
-@requires("trading.trade")
+@requires("trading.send")
 def send(request: HttpRequest, pk: str) -> HttpResponse:
     """Send exactly the allocation that was shown. Fields changed since the preview are refused, not sent."""
     user = reader(request)

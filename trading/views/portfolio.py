@@ -38,7 +38,7 @@ def firm(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@requires("trading.view")
+@requires("trading.export")
 def export(request: HttpRequest) -> HttpResponse:
     """Holdings across accounts as CSV; cells never start a formula."""
     user = reader(request)

@@ -1,0 +1,114 @@
+"""What people type about themselves, about each other, and about the programs that act for them."""
+
+from typing import Any
+
+from allauth.account.forms import ReauthenticateForm as PasswordAgain
+from allauth.mfa.base.forms import ReauthenticateForm as CodeAgain
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+
+from backoffice.people.models import Book, Role, User
+
+TOKEN_DAYS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
+
+
+class InvitationForm(forms.Form):
+    """A seat: who, what they do, and whose clients they see."""
+
+    email = forms.EmailField(label="E-mail address", help_text="The link goes there, and they sign in with it.")
+    name = forms.CharField(max_length=120, label="Name")
+    role = forms.ChoiceField(choices=Role.choices, label="Role")
+    books = forms.ModelMultipleChoiceField(
+        Book.objects.order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Books",
+        help_text="For advisors and viewers. Operations and principals see every book, administrators none.",
+    )
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices, label="Role")
+
+
+class BooksForm(forms.Form):
+    books = forms.ModelMultipleChoiceField(
+        Book.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple, label="Books"
+    )
+
+
+class AcceptForm(forms.Form):
+    """The password of somebody who was invited, twice."""
+
+    password = forms.CharField(
+        label="Password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=" ".join(password_validators_help_texts()),
+    )
+    again = forms.CharField(
+        label="The same again", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.person = person
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, user=self.person)
+        return password
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if given.get("password") and given.get("again") and given["password"] != given["again"]:
+            self.add_error("again", "The two are not the same.")
+        return given
+
+
+class TokenForm(forms.Form):
+    """A key for a program: what for, how long, and which of the person's own permissions."""
+
+    name = forms.CharField(
+        max_length=80, label="What it is for", help_text="For example: nightly report to the data room."
+    )
+    days = forms.TypedChoiceField(choices=TOKEN_DAYS, coerce=int, label="Works for", initial=90)
+    scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label="What it may do")
+
+    def __init__(self, *args: Any, scopes: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["scopes"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = [(name, name) for name in scopes]
+
+
+class ConfirmForm(forms.Form):
+    """The person's password, or a code of their second factor, in one field. Wrong ones count as at sign-in."""
+
+    proof = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.takes_codes = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
+        if self.takes_codes:
+            self.fields["proof"].label = "Your password, or a code from your app"
+        self.judge: PasswordAgain | CodeAgain | None = None
+
+    def clean_proof(self) -> str:
+        proof: str = self.cleaned_data["proof"]
+        is_code = self.takes_codes and proof.strip().isdigit() and len(proof.strip()) <= 8
+        judge = (
+            CodeAgain({"code": proof}, user=self.user)
+            if is_code
+            else PasswordAgain({"password": proof}, user=self.user)
+        )
+        if not judge.is_valid():
+            raise forms.ValidationError([error for errors in judge.errors.as_data().values() for error in errors])
+        self.judge = judge
+        return proof

@@ -1,0 +1,97 @@
+"""Recording what allauth, Django and axes tell about sign-in. They tell by signals, so this listens; it decides nothing."""
+
+from typing import Any
+
+from allauth.account import signals as account
+from allauth.mfa import signals as mfa
+from allauth.mfa.models import Authenticator
+from axes.signals import user_locked_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db.models import Model
+from django.http import HttpRequest
+
+from backoffice.audit.services import record
+from backoffice.core.crypto import blind_index
+from backoffice.people import freshness, middleware
+from backoffice.people.models import User
+
+
+def listen() -> None:
+    """Connect everything; called once, when the app is ready."""
+    for signal, hear in {
+        user_logged_in: session_begins,
+        user_logged_out: signed_out,
+        user_login_failed: sign_in_failed,
+        user_locked_out: locked_out,
+        account.user_logged_in: signed_in,
+        account.password_changed: password_changed,
+        account.password_set: password_changed,
+        account.password_reset: password_changed,
+        account.authentication_step_completed: proven,
+        mfa.authenticator_added: factor_added,
+        mfa.authenticator_removed: factor_removed,
+        mfa.authenticator_reset: factor_reset,
+        mfa.authentication_failed: code_failed,
+    }.items():
+        signal.connect(hear, dispatch_uid=f"{__name__}.{hear.__name__}.{id(signal)}")
+
+
+def session_begins(*, request: HttpRequest, user: User, **_: Any) -> None:
+    """Any way in starts the clocks; signing in is a proof of who one is."""
+    middleware.begin(request, user)
+    freshness.note(request)
+
+
+def proven(*, request: HttpRequest, user: User, method: str, **about: Any) -> None:
+    """The person of a running session has proven who they are once more."""
+    if about.get("reauthenticated"):
+        freshness.note(request)
+        record("people.prove_again", by=user, on=user, summary=f"By {method}")
+
+
+def signed_in(*, request: HttpRequest, user: User, **_: Any) -> None:
+    methods = [each["method"] for each in request.session.get("account_authentication_methods", [])]
+    record("people.sign_in", by=user, on=user, summary=f"Signed in by {' and '.join(methods) or 'password'}")
+
+
+def signed_out(*, request: HttpRequest, user: User | None, **_: Any) -> None:
+    if user is not None:
+        record("people.sign_out", by=user, on=user, summary="Signed out")
+
+
+def sign_in_failed(*, credentials: dict[str, Any], **_: Any) -> None:
+    """Name the person whose door it was; an address that is nobody's is kept as a keyed digest only."""
+    _failed("people.sign_in_failed", credentials.get("email"), "Wrong password")
+
+
+def locked_out(*, username: str | None, **_: Any) -> None:
+    _failed("people.lock_out", username, "Held back after too many wrong passwords")
+
+
+def _failed(action: str, email: str | None, summary: str) -> None:
+    person = User.objects.filter(email__iexact=email or "").first()
+    record(action, by=None, on=person, summary=summary, **({} if person else {"tried": blind_index(email or "")}))
+
+
+def password_changed(*, user: User, **_: Any) -> None:
+    record("people.change_password", by=user, on=user, summary="Password changed")
+
+
+def factor_added(*, user: User, authenticator: Authenticator, **_: Any) -> None:
+    record("people.add_second_factor", by=user, on=user, summary=_factor(authenticator))
+
+
+def factor_removed(*, user: User, authenticator: Authenticator, **_: Any) -> None:
+    record("people.remove_second_factor", by=user, on=user, summary=_factor(authenticator))
+
+
+def factor_reset(*, user: User, authenticator: Authenticator, **_: Any) -> None:
+    record("people.renew_recovery_codes", by=user, on=user, summary=_factor(authenticator))
+
+
+def code_failed(*, user: User, authenticator: Model, **_: Any) -> None:
+    record("people.code_failed", by=None, on=user, summary="Wrong or used code")
+
+
+def _factor(authenticator: Authenticator) -> str:
+    return str(Authenticator.Type(authenticator.type).label)
