@@ -37,6 +37,7 @@ def test_a_sandbox_keeps_no_windows_unless_told_and_ibkr_always_does(master: Any
     assert calendar.sentence(closed).endswith("until Sunday 15:00 New York time.")
 
 
+@pytest.mark.row(id="S09")
 @pytest.mark.django_db(transaction=True)
 def test_a_submission_is_put_off_to_the_end_of_the_window_and_no_try_is_counted(
     windows_kept: Any, advisor: Any

@@ -110,6 +110,7 @@ def test_a_key_file_that_others_can_read(connected_master: Any, another_key: key
     )  # fmt: skip
 
 
+@pytest.mark.row(id="S08")
 @pytest.mark.parametrize(("minutes", "word"), [(10, "ahead"), (-10, "behind")])
 def test_a_clock_that_is_ten_minutes_off(connected_master: Any, minutes: int, word: str) -> None:
     with time_machine.travel(clock.now() + timedelta(seconds=62 * minutes), tick=True):

@@ -187,6 +187,7 @@ print(len(found), set(found))
 """
 
 
+@pytest.mark.row(id="S07")
 def test_fifty_threads_in_four_processes_ask_for_one_token(connected_master: Any, sandbox: Any) -> None:
     from tests.worker_processes import _environment
 

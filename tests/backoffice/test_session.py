@@ -58,6 +58,7 @@ def test_a_keeper_that_lost_its_lease_cannot_write(live_session: BrokerageSessio
         first._note(SessionState.DOWN, "too late")
 
 
+@pytest.mark.row(id="S10")
 def test_a_competing_login_is_seen_and_not_fought(
     live_session: BrokerageSession, connected_master: Any, sandbox: Any
 ) -> None:

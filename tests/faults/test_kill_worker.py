@@ -17,6 +17,7 @@ from tests.worker_processes import Processes, wait_until
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
 
+@pytest.mark.row(id="S03")
 @pytest.mark.parametrize("name", ["application", "withdrawal", "order"])
 def test_a_worker_killed_between_effect_and_answer_leaves_exactly_one(
     name: str, request: pytest.FixtureRequest, processes: Processes, sandbox: Any, advisor: Any

@@ -55,6 +55,7 @@ def plan(effect: Effect, **members: Any) -> dict[str, Any]:
     return {"method": "POST", "path": effect.path, **members}
 
 
+@pytest.mark.row(id="S02")
 def test_s02_reset_before_anything_was_read_is_in_doubt_and_not_sent_again(effect: Effect, sandbox: Any) -> None:
     row = begun(effect)
     sandbox.fault(plan(effect, phase="pre_read", action="reset"))
@@ -67,6 +68,7 @@ def test_s02_reset_before_anything_was_read_is_in_doubt_and_not_sent_again(effec
     assert posts(sandbox, effect) == 1
 
 
+@pytest.mark.row(id="S03")
 @pytest.mark.parametrize("action", ["reset", "hang"])
 def test_s03_an_answer_lost_after_the_effect_is_found_by_looking(effect: Effect, sandbox: Any, action: str) -> None:
     row = begun(effect)
@@ -82,6 +84,7 @@ def test_s03_an_answer_lost_after_the_effect_is_found_by_looking(effect: Effect,
     assert posts(sandbox, effect) == 1
 
 
+@pytest.mark.row(id="S04")
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("phase", ["read_not_applied", "applied_not_answered"])
 def test_s04_a_5xx_says_nothing_about_the_effect(effect: Effect, sandbox: Any, status: int, phase: str) -> None:
@@ -98,6 +101,7 @@ def test_s04_a_5xx_says_nothing_about_the_effect(effect: Effect, sandbox: Any, s
     assert posts(sandbox, effect) == 1
 
 
+@pytest.mark.row(id="S05")
 @pytest.mark.parametrize("action", ["garbage", "html", "empty", "truncated", "wrong_schema", "duplicate_key"])
 def test_s05_an_answer_that_cannot_be_read_is_looked_up(effect: Effect, sandbox: Any, action: str) -> None:
     row = begun(effect)
@@ -110,6 +114,7 @@ def test_s05_an_answer_that_cannot_be_read_is_looked_up(effect: Effect, sandbox:
     assert len(sandbox.ledger(effect.ledger)) == 1
 
 
+@pytest.mark.row(id="S06")
 def test_s06_after_a_429_nothing_more_leaves_and_the_order_of_work_is_kept(
     effect: Effect, sandbox: Any, settings: Any
 ) -> None:
@@ -127,6 +132,7 @@ def test_s06_after_a_429_nothing_more_leaves_and_the_order_of_work_is_kept(
     assert sandbox.ledger(effect.ledger) == []
 
 
+@pytest.mark.row(id="S07")
 @pytest.mark.parametrize("name", ["application", "withdrawal"])
 def test_s07_a_token_that_ends_is_refreshed_once_and_the_write_is_not_repeated(
     name: str, request: pytest.FixtureRequest, sandbox: Any
@@ -144,6 +150,7 @@ def test_s07_a_token_that_ends_is_refreshed_once_and_the_write_is_not_repeated(
     assert all(row.token for row in AccessToken.objects.all())
 
 
+@pytest.mark.row(id="S13")
 def test_s13_an_old_status_after_a_new_one_changes_nothing_back(withdrawal: Effect, sandbox: Any) -> None:
     from funding.dispatch import poll_transfer
     from funding.models import Status
@@ -164,6 +171,7 @@ def test_s13_an_old_status_after_a_new_one_changes_nothing_back(withdrawal: Effe
     assert len(sandbox.ledger(withdrawal.ledger)) == 1
 
 
+@pytest.mark.row(id="S21")
 @pytest.mark.parametrize("seconds", [30, 90])
 def test_s21_an_effect_that_comes_late_is_found_and_there_is_one(effect: Effect, sandbox: Any, seconds: int) -> None:
     row = begun(effect)

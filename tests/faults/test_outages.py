@@ -88,6 +88,7 @@ def known(account: Account) -> Account:
     return account
 
 
+@pytest.mark.row(id="S01")
 def test_with_ibkr_away_pages_open_with_their_age_and_a_withdrawal_goes_out_once_it_is_back(
     processes: Processes, known: Account, withdrawal: Effect, sandbox: Any, principal: Any
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_withdrawal_travels_in_the_envelope_with_its_key(bench: Bench) -> None
     assert instruction.client_instruction_id == "7"
 
 
+@pytest.mark.row(id="S22")
 @pytest.mark.parametrize("http", [200, 201, 202, 207])
 @pytest.mark.parametrize("word", ["PENDING", "PROCESSED", "PENDING_VERIFICATION", "A_NEW_WORD"])
 def test_any_2xx_is_decided_by_the_instructions_own_status(bench: Bench, http: int, word: str) -> None:
@@ -63,6 +64,7 @@ def test_any_2xx_is_decided_by_the_instructions_own_status(bench: Bench, http: i
     assert bench.client.funding.deposit(NOTICE, key=7).status == word
 
 
+@pytest.mark.row(id="S22")
 @pytest.mark.parametrize("http", [200, 202, 403, 422, 400])
 def test_a_rejected_instruction_is_a_refusal_whatever_the_http_status(bench: Bench, http: int) -> None:
     bench.server.play(answer(http, {"title": "Business Error", "status": http, "detail": "invalid data", **REFUSED}))

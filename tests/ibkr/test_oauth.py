@@ -87,6 +87,7 @@ def test_a_lost_answer_is_asked_again_with_another_assertion(bench: Bench, oauth
     assert len({jwt.decode(each, options={"verify_signature": False})["jti"] for each in (first, second)}) == 2
 
 
+@pytest.mark.row(id="Z15")
 def test_audience_and_life_of_an_assertion_are_the_environments(
     credentials: Credentials, private_key: rsa.RSAPrivateKey
 ) -> None:
@@ -106,6 +107,7 @@ def test_audience_and_life_of_an_assertion_are_the_environments(
     assert PRODUCTION.audience == "/token"
 
 
+@pytest.mark.row(id="S08")
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [

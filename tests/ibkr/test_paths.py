@@ -44,6 +44,7 @@ BUILDERS = [
 ]
 
 
+@pytest.mark.row(id="Z17")
 @given(HOSTILE, st.sampled_from(BUILDERS))
 def test_no_id_that_passes_can_change_the_structure_of_a_path(text: str, builder: object) -> None:
     assert callable(builder)
@@ -59,6 +60,7 @@ def test_no_id_that_passes_can_change_the_structure_of_a_path(text: str, builder
     assert not re.search(r"//|/\.{1,2}/|/-\d|%2f|%5c|%2e|\?|#", path, re.IGNORECASE)
 
 
+@pytest.mark.row(id="Z17")
 @given(HOSTILE)
 def test_an_order_id_is_a_positive_whole_number_or_nothing(text: str) -> None:
     if re.fullmatch(r"[1-9][0-9]{0,18}", text):
@@ -68,6 +70,7 @@ def test_an_order_id_is_a_positive_whole_number_or_nothing(text: str) -> None:
             paths.order_id(text)
 
 
+@pytest.mark.row(id="Z17")
 @pytest.mark.parametrize("wrong", ["-1", "0", "", "1/2", "..", "1%2f2", "1e5", " 1", "1" * 20, "١"])
 def test_cancelling_with_a_dangerous_order_id_sends_nothing(bench: Bench, wrong: str) -> None:
     bench.server.play(answer(200, {"msg": "Request was submitted", "order_id": 1}))
@@ -99,6 +102,7 @@ def test_a_group_name_with_a_space_is_quoted(bench: Bench) -> None:
     assert bench.server.received[0].json["orders"][0]["acctId"] == "Growth & Co"
 
 
+@pytest.mark.row(id="Z17")
 @pytest.mark.parametrize(
     "path", ["", "/", "/a//b", "/a/../b", "/a/./b", "/a/-1", "/a/%2e%2e/b", "/a%2Fb", "a/b", "/a/b/", "/a b"]
 )

@@ -14,6 +14,7 @@ from backoffice.ibkr.transport import Transport
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
+@pytest.mark.row(id="Z15")
 def test_a_body_is_a_bare_compact_token_with_the_claims_at_top_level(
     credentials: Credentials, private_key: rsa.RSAPrivateKey
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_request_cannot_set_our_own_claims(credentials: Credentials, claim: st
         signing.signed_body({claim: "x"}, credentials=credentials, at=AT)
 
 
+@pytest.mark.row(id="Z15")
 def test_a_client_assertion_is_short_lived_fresh_and_for_the_pinned_audience(
     credentials: Credentials, private_key: rsa.RSAPrivateKey
 ) -> None:
@@ -79,6 +81,7 @@ def test_the_audience_is_a_setting_of_the_environment(credentials: Credentials, 
     )
 
 
+@pytest.mark.row(id="Z15")
 def test_the_private_key_is_in_no_representation(credentials: Credentials) -> None:
     assert b"PRIVATE" in credentials.private_key
     assert "PRIVATE" not in repr(credentials)

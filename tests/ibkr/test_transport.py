@@ -54,6 +54,8 @@ UNREADABLE = [
 ]
 
 
+@pytest.mark.row(id="S02")
+@pytest.mark.row(id="S03")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -73,6 +75,7 @@ def test_a_write_that_breaks_in_any_way_was_sent_once_and_is_unknown(bench: Benc
     assert bench.pauses == []
 
 
+@pytest.mark.row(id="S01")
 def test_a_write_to_a_closed_port_was_provably_not_sent(
     credentials: Credentials, closed_port: int, bench: Bench
 ) -> None:
@@ -82,6 +85,7 @@ def test_a_write_to_a_closed_port_was_provably_not_sent(
         withdraw(client)
 
 
+@pytest.mark.row(id="S01")
 def test_a_write_to_a_name_that_does_not_resolve_was_provably_not_sent(credentials: Credentials, bench: Bench) -> None:
     from backoffice.ibkr import Environment
 
@@ -94,6 +98,7 @@ def test_a_write_to_a_name_that_does_not_resolve_was_provably_not_sent(credentia
         withdraw(client)
 
 
+@pytest.mark.row(id="S01")
 def test_a_failed_tls_handshake_left_nothing(server: RawServer, credentials: Credentials, bench: Bench) -> None:
     server.play(raw(b"HTTP/1.1 200 OK\r\n\r\n"))
     url = server.url.replace("http:", "https:")
@@ -107,6 +112,7 @@ def test_a_failed_tls_handshake_left_nothing(server: RawServer, credentials: Cre
     assert all(b"withdraw" not in request.body.lower() for request in server.received)
 
 
+@pytest.mark.row(id="S01")
 def test_no_connection_in_time_left_nothing(credentials: Credentials, bench: Bench) -> None:
     full = socket.socket()
     full.bind(("127.0.0.1", 0))

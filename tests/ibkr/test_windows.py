@@ -98,6 +98,7 @@ def test_the_nightly_reset_is_one_closure_with_the_midnight_before_it() -> None:
     assert closed.reason == "IBKR ends the day's sign-ons; IBKR resets its trading system"
 
 
+@pytest.mark.row(id="S09")
 def test_orders_stop_a_quarter_of_an_hour_before_the_reset() -> None:
     assert closure(Service.TRADING, new_york(11, 24, 23, 44)) is None
     assert found(Service.TRADING, new_york(11, 24, 23, 45)).ends == new_york(11, 25, 1, 45)
@@ -125,6 +126,7 @@ def test_each_region_resets_in_its_own_night(region: str, zone: ZoneInfo) -> Non
     assert closed.begins.tzinfo is UTC
 
 
+@pytest.mark.row(id="S09")
 def test_windows_keep_their_wall_clock_time_in_summer_and_in_winter() -> None:
     winter, summer = new_york(11, 26, 18, 0), new_york(7, 16, 18, 0)
 
@@ -133,6 +135,7 @@ def test_windows_keep_their_wall_clock_time_in_summer_and_in_winter() -> None:
     assert found(Service.REGISTRATION, summer).begins == summer
 
 
+@pytest.mark.row(id="S09")
 def test_the_night_with_a_double_hour_is_closed_through_both_of_them() -> None:
     closed = found(Service.TRADING, new_york(11, 1, 0, 30))  # 2026-11-01: 01:00 to 02:00 happens twice
 
@@ -141,6 +144,7 @@ def test_the_night_with_a_double_hour_is_closed_through_both_of_them() -> None:
     assert closure(Service.TRADING, closed.ends) is None
 
 
+@pytest.mark.row(id="S09")
 def test_the_night_with_a_missing_hour_is_an_hour_shorter() -> None:
     spring = found(Service.BANKING, new_york(3, 8, 5, 0))  # 2026-03-08: 02:00 to 03:00 does not happen
     usual = found(Service.BANKING, new_york(3, 15, 5, 0))

@@ -164,6 +164,7 @@ def test_a_declined_question_leaves_nothing_at_ibkr(
     assert sandbox.ledger("order") == []
 
 
+@pytest.mark.row(id="S11")
 def test_a_question_nobody_answers_is_declined_by_the_named_rule(
     sandbox: Any, send: Callable[..., Order], group: AllocationGroup, time_machine: Any
 ) -> None:
@@ -263,6 +264,7 @@ def test_lost_answer_of_an_order_that_filled_is_found(sandbox: Any, send: Callab
     assert len(sandbox.ledger("order", order.client_order_id)) == 1
 
 
+@pytest.mark.row(id="S14")
 def test_an_order_that_never_arrived_is_not_called_absent_without_a_control(
     sandbox: Any, send: Callable[..., Order]
 ) -> None:
@@ -301,6 +303,7 @@ def test_an_order_that_never_arrived_is_proven_absent_beside_another_of_ours(
     assert [effect["key"] for effect in sandbox.ledger("order")] == [control.client_order_id]
 
 
+@pytest.mark.row(id="S11")
 def test_lost_reply_is_looked_for_not_answered_again(
     sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any, instrument: Instrument
 ) -> None:
@@ -318,6 +321,7 @@ def test_lost_reply_is_looked_for_not_answered_again(
     assert len([row for row in sandbox.requests() if "/iserver/reply/" in row["path"]]) == 1
 
 
+@pytest.mark.row(id="S11")
 def test_a_question_lost_with_its_session_becomes_a_doubt(
     sandbox: Any, send: Callable[..., Order], group: AllocationGroup, live_session: Any
 ) -> None:
