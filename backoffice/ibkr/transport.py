@@ -38,6 +38,7 @@ from backoffice.ibkr.wire import Unreadable, decode
 
 USER_AGENT = "AdvisorBackOffice/0.1"  # IBKR's edge answers 403 to a request without one
 LARGEST_ANSWER = 64 * 1024 * 1024
+LARGEST_ANSWER_TO_A_WRITE = 4 * 1024 * 1024  # it says what became of one effect
 RETRIED_STATUSES = frozenset({500, 502, 503, 504})
 KEPT_HEADERS = ("content-type", "content-length", "date", "retry-after")
 
@@ -328,10 +329,13 @@ class Transport:
             verify=self._verify,
         ) as response:
             received = bytearray()
+            largest = self._largest_answer
+            if call.effect is Effect.WRITE:
+                largest = min(largest, LARGEST_ANSWER_TO_A_WRITE)
             limit = self._connect_timeout + call.read_timeout  # of the whole call: dripping must not stretch it
             while chunk := response.raw.read1(65_536, decode_content=True):
                 received += chunk
-                if len(received) > self._largest_answer:
+                if len(received) > largest:
                     raise _TooLarge
                 remaining = limit - _seconds_since(started)
                 if remaining <= 0:

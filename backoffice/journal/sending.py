@@ -4,6 +4,7 @@ The order of steps is reliability.md C.4; the rules of absence are C.5.
 """
 
 import hashlib
+import json
 import os
 import socket
 import time
@@ -20,6 +21,7 @@ from backoffice.broker import calendar
 from backoffice.broker.models import BrokerageSession, Gate
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
+from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import errors as ibkr
 from backoffice.journal import processes
 from backoffice.journal.models import (
@@ -137,13 +139,21 @@ def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Aske
         except ibkr.Rejected as error:
             outcome = Refused(error.reason)
         except ibkr.IbkrError as error:
-            outcome = Unknown(str(error))
+            outcome = Unknown(str(error), answer=_evidence(error))
         except BaseException:
             # Also SystemExit and time limits: the bytes may be gone, so say so before the error travels on.
             _close(record, Unknown("the worker stopped while sending"))
             raise
     _close(record, outcome)
     return outcome
+
+
+def _evidence(error: ibkr.IbkrError) -> Any:
+    """Return what came back in place of a readable answer, redacted and as it is stored: Decimals as text."""
+    if (exchange := error.exchange) is None:
+        return None
+    seen = {"outcome": exchange.outcome, "status": exchange.status, "said": exchange.answer}
+    return json.loads(json.dumps(seen, cls=DecimalEncoder))
 
 
 _OUTCOME_NAMES: dict[type, AttemptOutcome] = {

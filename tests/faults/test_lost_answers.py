@@ -10,6 +10,7 @@ import pytest
 from celery import current_app
 
 from backoffice.broker.models import AccessToken, Penalty
+from backoffice.journal import services as journal
 from backoffice.journal.models import State
 from tests.faults.conftest import Effect
 
@@ -66,6 +67,26 @@ def test_s02_reset_before_anything_was_read_is_in_doubt_and_not_sent_again(effec
     assert sandbox.ledger(effect.ledger) == []
     assert look(effect, row) in {State.UNKNOWN, State.ABSENT}
     assert posts(sandbox, effect) == 1
+
+
+@pytest.mark.row(id="S02")
+def test_s02_proven_absent_and_released_by_two_it_goes_out_under_its_own_key(
+    withdrawal: Effect, sandbox: Any, principal: Any, operations: Any
+) -> None:
+    row = begun(withdrawal)
+    sandbox.fault(plan(withdrawal, phase="pre_read", action="reset"))
+    assert send(withdrawal, row) == State.UNKNOWN
+    assert look(withdrawal, row) == State.ABSENT
+    key = withdrawal.submission(row).key
+
+    for person in (operations, principal):
+        assert send(withdrawal, row) == State.ABSENT  # one person is not enough
+        journal.release(withdrawal.submission(row), by=person, evidence="IBKR's desk says it never came, ticket 4711")
+    assert send(withdrawal, row) == State.ACKED
+
+    assert [effect["key"] for effect in sandbox.ledger("withdrawal")] == [key]
+    assert posts(sandbox, withdrawal) == 2
+    assert withdrawal.submission(row).attempts.count() == 2
 
 
 @pytest.mark.row(id="S03")
@@ -172,15 +193,20 @@ def test_s13_an_old_status_after_a_new_one_changes_nothing_back(withdrawal: Effe
 
 
 @pytest.mark.row(id="S21")
-@pytest.mark.parametrize("seconds", [30, 90])
-def test_s21_an_effect_that_comes_late_is_found_and_there_is_one(effect: Effect, sandbox: Any, seconds: int) -> None:
+@pytest.mark.parametrize(("seconds", "dedupe"), [(30, True), (90, False), (600, True), (600, False)])
+def test_s21_an_effect_that_comes_late_is_found_and_there_is_one(
+    effect: Effect, sandbox: Any, settings: Any, seconds: int, dedupe: bool
+) -> None:
+    settings.JOURNAL_QUIET_SECONDS = 1000  # longer than it is late, as it is in earnest: nothing is released before
+    sandbox.config(dedupe_coid=dedupe, dedupe_instruction_ids=dedupe)
     row = begun(effect)
     sandbox.fault(plan(effect, phase="read_not_applied", action="late", seconds=seconds))
 
     assert send(effect, row) == State.UNKNOWN
-    look(effect, row, 1)
-    assert effect.submission(row).state == State.UNKNOWN
-    sandbox.advance(seconds + 1)
+    for _ in range(seconds // 30):
+        assert look(effect, row, 1) == State.UNKNOWN  # however often we look, silence is no absence yet
+        sandbox.advance(30)
+    sandbox.advance(1)
 
     assert look(effect, row) == State.ACKED
     assert len(sandbox.ledger(effect.ledger)) == 1

@@ -184,7 +184,6 @@ def test_a_prompt_is_a_question_with_options(bench: Bench) -> None:
     [
         (200, ACK, Placed),
         (200, ACK[0], Placed),
-        (200, [*ACK, {"order_id": 1370093240, "order_status": "PreSubmitted"}], Placed),
         (200, QUESTION, Question),
         (200, QUESTION[0], Question),
         (200, PROMPT, Question),
@@ -212,6 +211,7 @@ def test_a_prompt_is_a_question_with_options(bench: Bench) -> None:
         (200, {}, OutcomeUnknown),
         (200, "Success", OutcomeUnknown),
         (200, [ACK[0], {"error": "leg refused"}], OutcomeUnknown),
+        (200, [*ACK, {"order_id": 1370093240, "order_status": "PreSubmitted"}], OutcomeUnknown),
         (200, [ACK[0], QUESTION[0]], OutcomeUnknown),
         (200, [{"order_id": "-1", "order_status": "x"}], OutcomeUnknown),
         (200, [{"order_id": True}], OutcomeUnknown),

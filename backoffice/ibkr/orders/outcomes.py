@@ -107,15 +107,12 @@ def _is_refusal(status: int, text: str, is_internal: bool) -> bool:
 
 def _conversation(body: Json) -> Placed | Question | None:
     items = [body] if isinstance(body, dict) else body
-    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
-        return None
-    rows: list[dict[str, Json]] = [item for item in items if isinstance(item, dict)]
-    placed = [_placed(row) for row in rows]
-    if all(order is not None for order in placed):
-        return Placed(tuple(order for order in placed if order is not None), raw=redact(body))
-    if len(rows) != 1:
-        return None  # a mixture: some legs may be working, so it is for a look to say
-    return _question(rows[0]) or _prompt(rows[0])
+    if not isinstance(items, list) or len(items) != 1 or not isinstance(items[0], dict):
+        return None  # one ticket has one answer: of two, something may be working twice, so it is for a look to say
+    row: dict[str, Json] = items[0]
+    if (placed := _placed(row)) is not None:
+        return Placed((placed,), raw=redact(body))
+    return _question(row) or _prompt(row)
 
 
 def _placed(row: Mapping[str, Any]) -> PlacedOrder | None:
