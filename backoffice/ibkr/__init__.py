@@ -7,6 +7,7 @@ Layout, from the wire upwards:
     wire          JSON out and in        redaction  what may be kept       paths      ids before they enter an address
     transport     moves bytes; reads are retried, a write leaves once      signing, oauth   JWS bodies and access tokens
     requestor     builds requests, gets bearers                            answers, reading  from bytes to meaning
+    stream        the websocket: one line per session, everything wanted asked for again    frames  what it says
     parsing       every timestamp, number and id form IBKR uses
     account_management/ and one module per other family, e.g. portfolio, orders, funding
     types/        requests and answers, one module per family              client     IbkrClient

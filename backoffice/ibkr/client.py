@@ -20,6 +20,7 @@ from backoffice.ibkr.requestor import Requestor, TokenSource
 from backoffice.ibkr.scopes import SCOPES
 from backoffice.ibkr.session import Session
 from backoffice.ibkr.sso import Sso
+from backoffice.ibkr.stream import Streams
 from backoffice.ibkr.transport import Transport
 
 
@@ -78,6 +79,7 @@ class IbkrClient:
         self.allocation = Allocation(requestor)
         self.orders = Orders(requestor)
         self.notifications = Notifications(requestor)
+        self.streams = Streams(requestor)
 
     def with_session(self, session_bearer: Callable[[], str]) -> Self:
         """Return the same client for another trading session; tokens, limits and connections stay shared."""

@@ -45,7 +45,6 @@ REASONS: dict[str, str] = {
     f"POST {TRADING}/hmds/auth/init": "Left out: /iserver/marketdata/history gives the same bars.",
     f"GET {TRADING}/hmds/history": "Left out: /iserver/marketdata/history gives the same bars.",
     f"POST {TRADING}/pa/summary": "Left out: named in the pacing table only, its body is not described.",
-    f"GET {TRADING}/ws": "The stream; see `backoffice/ibkr/stream.py` once it is there.",
 }
 
 _OPERATION = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) ((?:/(?:\{[^}]*\}|[A-Za-z0-9_-]|:(?=bulk))+)+)")

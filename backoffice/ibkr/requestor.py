@@ -104,6 +104,12 @@ class Requestor:
         )
         return self._send(call, self._bearer_of_session(call.effect))
 
+    def session_bearer(self) -> str:
+        """Return the live trading session's bearer. Raises IbkrError, usually NotSent, while there is none."""
+        if self._session_bearer is None:
+            raise AuthFailed("There is no trading session for this connection.")
+        return self._session_bearer()
+
     def _gateway(self, segments: tuple[str, ...]) -> str:
         return f"{self.environment.base_url}{self.environment.gateway_path}{paths.join(*segments)}"
 
@@ -129,9 +135,7 @@ class Requestor:
 
     def _bearer_of_session(self, effect: Effect) -> str:
         try:
-            if self._session_bearer is None:
-                raise AuthFailed("There is no trading session for this connection.")
-            return self._session_bearer()
+            return self.session_bearer()
         except IbkrError as problem:
             if effect is Effect.WRITE:
                 raise _not_sent(f"There is no trading session: {problem.reason}", problem) from problem

@@ -87,7 +87,7 @@ def group_outcome_of(reply: Reply, *, tickets: int) -> GroupOutcome:
 def _outcome_of_ticket(row: Json) -> TicketOutcome:
     if not isinstance(row, dict):
         return Doubtful("IBKR's answer for this ticket is none we know.", raw=redact(row))
-    if (known := _placed(row) or _question(row) or _prompt(row)) is not None:
+    if (known := _placed(row) or _question(row) or prompt_of(row)) is not None:
         return known
     problem = problem_in(row)
     if problem is None:
@@ -112,7 +112,7 @@ def _conversation(body: Json) -> Placed | Question | None:
     row: dict[str, Json] = items[0]
     if (placed := _placed(row)) is not None:
         return Placed((placed,), raw=redact(body))
-    return _question(row) or _prompt(row)
+    return _question(row) or prompt_of(row)
 
 
 def _placed(row: Mapping[str, Any]) -> PlacedOrder | None:
@@ -151,7 +151,8 @@ def _question(row: Mapping[str, Any]) -> Question | None:
     )
 
 
-def _prompt(row: Mapping[str, Any]) -> Question | None:
+def prompt_of(row: Mapping[str, Any]) -> Question | None:
+    """Return the prompt in one row, answered by choosing an option; None when it is none."""
     if row.get("prompt") is not True or "orderId" not in row or "reqId" not in row:
         return None
     try:
