@@ -256,6 +256,7 @@ SESSION_LONGEST = timedelta(seconds=env.SESSION_SECONDS)
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = "backoffice.people.lockout.wait"  # a quarter of an hour, doubled by each further lock-out of a day
 AXES_ENABLE_ACCESS_FAILURE_LOG = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # trying during the wait does not make it longer
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "login"
 AXES_USERNAME_CALLABLE = "backoffice.people.lockout.person_tried"

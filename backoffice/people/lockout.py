@@ -22,7 +22,8 @@ def wait(request: HttpRequest | None) -> timedelta:
         ip_address=getattr(request, "axes_ip_address", None),
         attempt_time__gte=clock.now() - timedelta(days=1),
     ).count()
-    return min(FIRST * 2 ** max(before - 1, 0), LONGEST)
+    doublings = min(max(before - 1, 0), 5)
+    return min(FIRST * (1 << doublings), LONGEST)
 
 
 def person_tried(request: HttpRequest | None, credentials: dict[str, str] | None) -> str | None:

@@ -105,10 +105,10 @@ class SecondFactor:
 
 
 def begin(request: HttpRequest, person: User) -> None:
-    """Start the clocks of a new session; called at sign-in."""
-    now = clock.now().isoformat()
-    request.session.update({BEGAN: now, SEEN: now, ROLE: person.role})
-    request.session.pop(BECAUSE, None)
+    """Start the clock of a new session; called at sign-in. Its first request puts it on the list of sessions."""
+    request.session.update({BEGAN: clock.now().isoformat(), ROLE: person.role})
+    for name in (SEEN, BECAUSE):
+        request.session.pop(name, None)
 
 
 def session_clock(request: HttpRequest) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def locked_out(*, username: str | None, **_: Any) -> None:
 
 def _failed(action: str, email: str | None, summary: str) -> None:
     person = User.objects.filter(email__iexact=email or "").first()
-    record(action, by=None, on=person, summary=summary, **({} if person else {"tried": blind_index(email or "")}))
+    record(action, by=None, on=person, summary=summary, tried="" if person else blind_index(email or ""))
 
 
 def password_changed(*, user: User, **_: Any) -> None:

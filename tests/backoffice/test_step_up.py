@@ -1,0 +1,187 @@
+"""What cannot be taken back asks who it is, five minutes after the last proof, and loses nothing that was typed."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from backoffice.audit.models import Entry
+from backoffice.people import policy
+from backoffice.people.models import Invitation, User
+from tests.conftest import PASSWORD
+from tests.second_factors import code, give_app
+
+pytestmark = pytest.mark.django_db
+START = "2026-11-02 09:00:00+00:00"
+SEAT = {"email": "new@example.com", "name": "Nell & New", "role": "viewer"}
+
+
+@pytest.fixture(autouse=True)
+def five_minutes(settings: Any) -> None:
+    settings.STEP_UP_SECONDS = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+
+
+@pytest.fixture
+def time() -> Any:
+    with time_machine.travel(START, tick=False) as time:
+        yield time
+
+
+def sign_in(person: Any) -> Client:
+    client = Client()
+    client.post("/account/login/", {"login": person.email, "password": PASSWORD})
+    return client
+
+
+def test_signing_in_counts_for_five_minutes(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(300)
+
+    assert client.post("/people/invite/", SEAT)["Location"] == "/people/"
+
+
+def test_a_second_later_the_form_waits_and_then_goes_on_as_it_was_typed(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(301)
+
+    asked = client.post("/people/invite/", SEAT)
+    assert asked["Location"] == "/account/reauthenticate/?next=%2Fpeople%2Finvite%2F"
+    assert not Invitation.objects.exists()
+    done = client.post(asked["Location"], {"password": PASSWORD, "next": "/people/invite/"})
+
+    assert done["Location"] == "/people/"
+    assert Invitation.objects.get().name == "Nell & New"
+    assert Entry.objects.get(action="people.step_up").data["route"] == "people:invite"
+    assert Entry.objects.filter(action="people.prove_again", actor=administrator).count() == 1
+
+
+def test_what_was_typed_is_sealed_while_it_waits(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(301)
+
+    client.post("/people/invite/", SEAT)
+
+    assert "new@example" not in json.dumps(dict(client.session.items()))
+
+
+def test_a_wrong_password_does_nothing(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(301)
+    asked = client.post("/people/invite/", SEAT)
+
+    answer = client.post(asked["Location"], {"password": "wrong horse", "next": "/people/invite/"})
+
+    assert "The password is not right." in answer.content.decode()
+    assert not Invitation.objects.exists()
+    assert Entry.objects.filter(action="people.sign_in_failed", subject_id=str(administrator.pk)).count() == 1
+
+
+def test_a_role_lost_while_it_waits_is_refused_when_it_goes_on(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(301)
+    asked = client.post("/people/invite/", SEAT)
+    User.objects.filter(pk=administrator.pk).update(role="principal")
+
+    answer = client.post(asked["Location"], {"password": PASSWORD, "next": "/people/invite/"})
+
+    assert answer.status_code == 403
+    assert not Invitation.objects.exists()
+
+
+def test_what_one_person_left_waiting_is_not_carried_out_by_the_next(
+    time: Any, administrator: User, person: Any
+) -> None:
+    client = sign_in(administrator)
+    time.shift(301)
+    asked = client.post("/people/invite/", SEAT)
+    session = client.session
+    waiting = session["account_reauthentication_state"]
+    other = sign_in(person("administrator", "Olga Other"))
+    theirs = other.session
+    theirs["account_reauthentication_state"] = waiting
+    theirs.save()
+
+    answer = other.post(asked["Location"], {"password": PASSWORD, "next": "/people/invite/"})
+
+    assert answer["Location"] == "/people/invite/"
+    assert not Invitation.objects.exists()
+
+
+def test_a_fragment_is_answered_by_a_dialog_and_then_goes_again(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(301)
+    htmx = {"HX-Request": "true"}
+
+    asked = client.post("/people/invite/", SEAT, headers=htmx)
+    wrong = client.post("/account/confirm/", {"proof": "wrong horse"}, headers=htmx)
+    right = client.post("/account/confirm/", {"proof": PASSWORD}, headers=htmx)
+    again = client.post("/people/invite/", SEAT, headers=htmx)
+
+    assert (asked.status_code, asked["HX-Retarget"], asked["X-Step-Up"]) == (422, "#confirm", "needed")
+    assert b"Is it still you?" in asked.content
+    assert (wrong.status_code, b"The password is not right." in wrong.content) == (422, True)
+    assert (right.status_code, right["HX-Trigger"], right.content) == (200, "bo:confirmed", b"")
+    assert again["Location"] == "/people/"
+
+
+def test_a_code_of_the_app_proves_as_well_as_the_password_once(time: Any, administrator: User) -> None:
+    give_app(administrator)
+    client = Client()
+    client.force_login(administrator)
+    time.shift(301)
+
+    first = client.post("/account/confirm/", {"proof": code()}, headers={"HX-Request": "true"})
+    second = client.post("/account/confirm/", {"proof": code()}, headers={"HX-Request": "true"})
+
+    assert (first.status_code, second.status_code) == (200, 422)
+    assert b"it has been used" in second.content
+
+
+def test_a_program_gets_403_and_a_sentence(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(301)
+
+    answer = client.post("/people/invite/", SEAT, headers={"Accept": "application/json"})
+
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "step_up_needed"
+    assert not Invitation.objects.exists()
+
+
+def test_an_export_of_personal_data_asks_though_it_only_reads(time: Any, viewer: User) -> None:
+    client = sign_in(viewer)
+    time.shift(301)
+
+    asked = client.get("/clients/export.csv?q=x")
+    answer = client.post(asked["Location"], {"password": PASSWORD, "next": "/clients/export.csv?q=x"})
+
+    assert asked["Location"] == "/account/reauthenticate/?next=%2Fclients%2Fexport.csv%3Fq%3Dx"
+    assert answer["Location"] == "/clients/export.csv?q=x"
+    assert client.get(answer["Location"]).status_code == 200
+
+
+def test_adding_a_factor_asks_too(time: Any, viewer: User) -> None:
+    client = sign_in(viewer)
+    assert client.get("/account/factors/totp/activate/").status_code == 200
+    time.shift(301)
+
+    assert client.get("/account/factors/totp/activate/")["Location"].startswith("/account/reauthenticate/")
+
+
+def test_a_clock_that_was_set_back_does_not_make_an_old_proof_fresh(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(timedelta(minutes=-1))
+
+    assert client.post("/people/invite/", SEAT)["Location"].startswith("/account/reauthenticate/")
+
+
+def test_what_asks_is_in_the_policy_and_reading_pages_is_not_among_it() -> None:
+    assert set(policy.PERMISSIONS) >= policy.STEP_UP
+    assert {"funding.approve", "journal.release", "trading.send", "clients.reveal", "clients.export"} <= policy.STEP_UP
+    assert not policy.needs_step_up("funding.approve", "GET")
+    assert policy.needs_step_up("funding.approve", "POST")
+    assert policy.needs_step_up("clients.export", "GET")
+    assert not policy.needs_step_up("clients.view", "GET")
