@@ -9,6 +9,7 @@
     tickets, questions, credit      reading an order, asking back, refusing it
     orders, engine, orderbook       placing and cancelling; fills over time; what exists
     blotter                         live orders, order status, trades
+    stream, topics                  the websocket, and what it tells
     demonstration                   the groups and orders the world begins with
 
 Knobs (`POST /_sandbox/config`), with their defaults:
@@ -21,10 +22,12 @@ Knobs (`POST /_sandbox/config`), with their defaults:
     dedupe_coid true, duplicate_coid_status 400, refusal_status 200, short_selling false
     accept_milliseconds 1000, fill_seconds 12, cancel_milliseconds 1500, commission_delay_seconds 0
     order_ref_in_orders true, status_needs_selected_account true
+    stream_cookie "raw" ("json", "any"), stream_binary false, stream_poll_milliseconds 100 (of the wall clock)
+    stream_heartbeat_seconds 10, stream_quotes_seconds 900, stream_quote_milliseconds 500
 
-`POST /_sandbox/session` breaks a session. Simplified on purpose: one ticket at a time (no brackets), no modify, shares and
-funds only, whole units, markets that never close, DAY orders that expire at midnight in New York, presets that are kept but
-change nothing, no websocket.
+`POST /_sandbox/session` breaks a session, `POST /_sandbox/stream` a websocket. Simplified on purpose: one ticket at a time (no
+brackets), no modify, shares and funds only, whole units, markets that never close, DAY orders that expire at midnight in New
+York, presets that are kept but change nothing.
 """
 
 from starlette.routing import BaseRoute
@@ -51,6 +54,7 @@ from . import (
     quotes,
     rules,
     schedules,
+    stream,
 )
 from .demonstration import build_world, cash_of_historic_orders, describe_world
 from .desk import Desk
@@ -66,7 +70,7 @@ def routes(sandbox: Sandbox) -> list[BaseRoute]:
     families = (
         (chain, portfolio, positions, balances, funds, contracts, definitions, rules, schedules, quotes, history)
         + (analytics, accounts_search, notices)
-        + (groups, blotter, orders)
+        + (groups, blotter, orders, stream)
     )  # fmt: skip
     return [served for family in families for served in family.routes(desk)]
 

@@ -181,7 +181,11 @@ def figures(found: Valuation) -> dict[str, Decimal]:
 
 
 def _summary(call: Call) -> dict[str, Any]:
-    found = valued(call)
+    return summary(valued(call))
+
+
+def summary(found: Valuation) -> dict[str, Any]:
+    """Return every figure by its lowercase name; `-s` and `-c` mean the segments."""
     base, at = found.account.base_currency, sessions.milliseconds(found.at)
     amounts = figures(found)
 

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 
 from backoffice.sandbox.clock import NEW_YORK, stamp
 
-from . import groups, orderbook, sessions
+from . import groups, memory, orderbook, sessions
 from .desk import Call, Desk, Needs, Refusal, bad_request, route
 from .orderbook import Execution, Order
 from .orders import is_visible
@@ -58,6 +58,10 @@ def _is_in_scope(call: Call, order: Order, wanted: str) -> bool:
 
 def _live_orders(call: Call) -> dict[str, Any]:
     """The first call primes and is empty, and so is every call with force=true."""
+    if call.query("force").lower() == "true":
+        memory.forget(call, memory.FILTERED_ORDERS)
+    elif call.query("filters"):
+        memory.note(call, memory.FILTERED_ORDERS)
     if not call.session.has_orders or call.query("force").lower() == "true":
         sessions.remember(call.desk.sandbox, call.session, "has_orders")
         return {"orders": [], "snapshot": False}
@@ -71,7 +75,7 @@ def _live_orders(call: Call) -> dict[str, Any]:
         and _is_in_scope(call, order, call.query("accountId"))
         and (not wanted or order.status in wanted)
     ]
-    return {"orders": [_live(call, order) for order in found[:MOST_ORDERS]], "snapshot": True}
+    return {"orders": [live(call.desk, order) for order in found[:MOST_ORDERS]], "snapshot": True}
 
 
 def _done_verb(order: Order) -> str:
@@ -90,7 +94,8 @@ def _size_and_fills(order: Order) -> str:
     return str(order.quantity) if order.status == "Filled" else f"{order.filled}/{order.quantity}"
 
 
-def _live(call: Call, order: Order) -> dict[str, Any]:
+def live(desk: Desk, order: Order) -> dict[str, Any]:
+    """Return an order as live orders and the stream's `sor` show it."""
     instrument = order.instrument
     last = order.last_fill_at or order.created_at
     row: dict[str, Any] = {
@@ -129,7 +134,7 @@ def _live(call: Call, order: Order) -> dict[str, Any]:
         row["auxPrice"] = str(order.aux_price)
     if (average := order.average_price) is not None:
         row["avgPrice"] = str(average)
-    if order.coid and call.desk.knob("order_ref_in_orders", True):
+    if order.coid and desk.knob("order_ref_in_orders", True):
         row["order_ref"] = order.coid
     if order.ended_because and order.ended_because != "cancelled by the user":
         row["order_cancellation_by_system_reason"] = order.ended_because
@@ -226,14 +231,15 @@ def _trades(call: Call) -> list[dict[str, Any]]:
             if execution.at >= since and _is_traded_in_scope(call, order, execution, call.query("accountId"))
         ]
     found.sort(key=lambda pair: (pair[1].at, pair[1].execution_id), reverse=True)
-    return [_trade(order, execution, is_priced=now - execution.at >= late) for order, execution in found]
+    return [trade(order, execution, is_priced=now - execution.at >= late) for order, execution in found]
 
 
 def _is_traded_in_scope(call: Call, order: Order, execution: Execution, wanted: str) -> bool:
     return execution.account == (wanted or call.session.selected) or _is_in_scope(call, order, wanted)
 
 
-def _trade(order: Order, execution: Execution, *, is_priced: bool) -> dict[str, Any]:
+def trade(order: Order, execution: Execution, *, is_priced: bool) -> dict[str, Any]:
+    """Return one account's execution as trades and the stream's `str` show it."""
     instrument = order.instrument
     amount = instrument.value(execution.quantity, execution.price).quantize(Decimal("0.01"))
     row: dict[str, Any] = {

@@ -1,6 +1,5 @@
 """The session chain: validate, init, status, tickle, logout, accounts, and the knob that breaks it."""
 
-import hashlib
 from typing import Any
 
 from starlette.requests import Request
@@ -84,9 +83,8 @@ def _status(call: Call) -> dict[str, Any]:
 
 
 def _tickle(call: Call) -> dict[str, Any]:
-    digest = hashlib.blake2b(call.session.token.encode(), digest_size=16).hexdigest()
     return {
-        "session": digest,
+        "session": sessions.websocket_cookie(call.session.token),
         "ssoExpires": _bearer_times(call)[1],
         "collission": False,
         "userId": sessions.user_id(call.session.username),

@@ -3,14 +3,28 @@
 Whatever belongs to the brokerage session is kept under its id and so forgotten with it; the rest is kept under the bearer.
 """
 
-from .desk import Call
+from typing import Protocol
+
+from .desk import Desk
+from .sessions import Session
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS trading_asked (owner TEXT NOT NULL, what TEXT NOT NULL, PRIMARY KEY (owner, what))
 """
+FILTERED_ORDERS = "filtered orders"  # silences the stream's orders
 
 
-def note(call: Call, what: str, *, in_session: bool = True) -> bool:
+class Asker(Protocol):
+    """Whoever asks in a session: a request or a stream."""
+
+    @property
+    def desk(self) -> Desk: ...
+
+    @property
+    def session(self) -> Session: ...
+
+
+def note(call: Asker, what: str, *, in_session: bool = True) -> bool:
     """Remember the question; True when it had been asked before."""
     known = has(call, what, in_session=in_session)
     if not known:
@@ -20,12 +34,19 @@ def note(call: Call, what: str, *, in_session: bool = True) -> bool:
     return known
 
 
-def has(call: Call, what: str, *, in_session: bool = True) -> bool:
+def has(call: Asker, what: str, *, in_session: bool = True) -> bool:
     found = call.desk.sandbox.store.row(
         "SELECT 1 FROM trading_asked WHERE owner = ? AND what = ?", _owner(call, in_session=in_session), what
     )
     return found is not None
 
 
-def _owner(call: Call, *, in_session: bool) -> str:
+def forget(call: Asker, what: str) -> None:
+    """Take back what was noted in this session."""
+    call.desk.sandbox.store.execute(
+        "DELETE FROM trading_asked WHERE owner = ? AND what = ?", _owner(call, in_session=True), what
+    )
+
+
+def _owner(call: Asker, *, in_session: bool) -> str:
     return f"session {call.session.session_id}" if in_session else f"bearer {call.session.token}"

@@ -199,6 +199,11 @@ def status(session: Session, *, is_competing: bool = False) -> dict[str, Any]:
     }
 
 
+def websocket_cookie(token: str) -> str:
+    """The session that /tickle shows for a bearer: the value of the websocket's cookie `api`."""
+    return hashlib.blake2b(token.encode(), digest_size=16).hexdigest()
+
+
 def user_id(username: str) -> int:
     return int.from_bytes(hashlib.blake2b(username.encode(), digest_size=4).digest(), "big") % 90_000_000 + 10_000_000
 
