@@ -56,6 +56,7 @@ app.conf.beat_schedule = {
         "reporting.sync_available": 3600,
         "reporting.sweep_fetches": 15,
         "broker.sweep_minutes": 3600,
+        "home.note_and_tell": 60,
         "audit.seal_entries": 2,
         "audit.drop_anchor": 300,
         "audit.sweep_exchanges": 3600,

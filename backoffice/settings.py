@@ -30,6 +30,7 @@ class Environment(BaseSettings):
     CSRF_TRUSTED_ORIGINS: str = ""
     BACKOFFICE_STATE: Path = BASE_DIR / "var"
     FIRM_NAME: str = "Your firm"
+    PUBLIC_URL: str = "http://127.0.0.1:8000"
     DEBUG: bool = False
     DEMONSTRATION: bool = False
     HTTPS: bool = True
@@ -122,6 +123,7 @@ env = _read_environment()
 DEBUG = env.DEBUG
 DEMONSTRATION = env.DEMONSTRATION
 FIRM_NAME = env.FIRM_NAME
+PUBLIC_URL = env.PUBLIC_URL.rstrip("/")
 SECRET_KEY = env.SECRET_KEY
 SECRET_KEY_FALLBACKS = [key for key in env.SECRET_KEY_FALLBACKS.split(",") if key]
 ALLOWED_HOSTS = [host for host in env.ALLOWED_HOSTS.split(",") if host]

@@ -55,8 +55,8 @@ def act(
     return Entry(permissions, WRITE, of, is_shared, is_personal, makers_only, in_body)
 
 
-def form(permission: str, of: str = "") -> Entry:
-    return Entry((permission,), BOTH, of)
+def form(permission: str, of: str = "", *, is_personal: bool = False) -> Entry:
+    return Entry((permission,), BOTH, of, is_personal=is_personal)
 
 
 MATRIX: dict[str, Entry] = {
@@ -64,6 +64,13 @@ MATRIX: dict[str, Entry] = {
     "home:inbox": see("home.view_today"),
     "home:state_bar": see("home.view_today"),
     "home:search": see("home.view_today"),
+    "home:notice_list": see("home.view_today"),
+    "home:notice_count": see("home.view_today"),
+    "home:notice_open": see("home.view_today", "notice", is_personal=True),
+    "home:notice_snooze": form("home.view_today", "notice", is_personal=True),
+    "home:notice_wake": act("home.view_today", of="notice", is_personal=True),
+    "home:notices_read": act("home.view_today"),
+    "home:notice_settings": form("home.view_today"),
     "home:components": see("home.view_components"),
     "home:healthz": Entry(()),
     "home:readyz": Entry(()),

@@ -11,6 +11,7 @@ from allauth.usersessions.models import UserSession
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.money import Money
+from backoffice.home.models import Notice
 from backoffice.journal import inquiries
 from backoffice.journal import services as journal
 from backoffice.people import services as people
@@ -78,7 +79,8 @@ _PK = (uuid.UUID(int=7),)
 MISSING: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(
         ("client", "account", "application", "case", "transfer", "submission", "order", "draft", "group", "report",
-         "file", "fetch", "connection", "person", "invitation", "token", *INQUIRIES), _PK,
+         "file", "fetch", "connection", "person", "invitation", "token", "notice",
+         *INQUIRIES), _PK,
     ),
     "person's token": (*_PK, *_PK),
     "session": (7,),
@@ -222,4 +224,7 @@ def _personal(person: User, rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         owner=person, name="Own", hint="bo_", sha256=str(person.pk), scopes=[], created_at=clock.now(),
         expires_at=clock.now() + timedelta(days=1),
     )  # fmt: skip
-    return {**asked, "fetch": (fetch.pk,), "session": (session.pk,), "token": (token.pk,)}
+    notice = Notice.objects.create(
+        user=person, kind=f"test:{person.pk}", group="other", title="A matter", url="/", tone="wait", since=clock.now()
+    )
+    return {**asked, "fetch": (fetch.pk,), "session": (session.pk,), "token": (token.pk,), "notice": (notice.pk,)}

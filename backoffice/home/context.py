@@ -9,7 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from backoffice.broker.models import Environment, MasterAccount
-from backoffice.home import registry
+from backoffice.home import notices, registry
 from backoffice.home.registry import Count, NavigationEntry
 from backoffice.people import demonstration
 from backoffice.people.models import User
@@ -111,7 +111,7 @@ def _demonstration_logins() -> Logins | None:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `firm_name`, `environment`, `navigation`, `demonstration`, `logins`, `reference`."""
+    """Context processor: `firm_name`, `environment`, `navigation`, `demonstration`, `logins`, `unread`, `reference`."""
 
     def draw() -> Navigation | None:
         return navigation(request.user, request.path) if isinstance(request.user, User) else None
@@ -122,5 +122,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "navigation": SimpleLazyObject(draw),
         "demonstration": settings.DEMONSTRATION,
         "logins": SimpleLazyObject(_demonstration_logins),
+        "unread": SimpleLazyObject(lambda: notices.unread_count(request.user) if isinstance(request.user, User) else 0),
         "reference": getattr(request, "reference", ""),
     }

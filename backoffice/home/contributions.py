@@ -12,9 +12,10 @@ from kombu.exceptions import OperationalError as BrokerUnreachable
 from backoffice.broker.models import BrokerageSession, FamilyHealth, Gate, SessionState
 from backoffice.core import clock
 from backoffice.home import formats, market_hours, registry, selectors
-from backoffice.home.registry import Health, HealthCheck, InboxGroup, NavigationEntry, StateBarItem, Tone
+from backoffice.home.registry import Health, HealthCheck, InboxGroup, InboxItem, NavigationEntry, StateBarItem, Tone
 from backoffice.journal.models import Heartbeat, State, Submission
 from backoffice.people.models import User
+from backoffice.people.policy import may
 
 GROUPS = (
     InboxGroup("answer", "Answer now", "An outcome or an order is waiting on you", "bolt", 10),
@@ -55,6 +56,7 @@ def register() -> None:
     registry.navigation.add(NavigationEntry("System", "People", "users", "people:list", "people.view", order=95))
     for group in GROUPS:
         registry.inbox_groups.add(group)
+    registry.inbox.add(trouble)
     for provider in (sessions, gates, families, queues, market):
         registry.state_bar.add(provider)
     for check in (
@@ -99,6 +101,39 @@ def sessions(user: User) -> Iterator[StateBarItem]:
             detail = f"{session.master.username}, {session.detail}" if session.detail else session.master.username
         word = f"Trading session {session.get_state_display().lower()}"
         yield StateBarItem(word, detail, _SESSION_TONES[session.state], _connections_url(), order=10)
+
+
+def trouble(user: User) -> Iterator[InboxItem]:
+    """What keeps the firm from IBKR and needs a person: sessions that are not live, closed gates, silent workers."""
+    if may(user, "broker.view_connections"):
+        yield from _sessions_in_trouble()
+    if may(user, "broker.open_gate"):
+        for gate in Gate.objects.filter(is_open=False):
+            yield InboxItem(
+                kind=f"broker.gate:{gate.pk}", group="answer", title=f"{gate}: sending is stopped", detail=gate.reason,
+                action="See it", url=_connections_url(), icon="ban", tone="bad", since=gate.set_at, urgency=20,
+            )  # fmt: skip
+    beat = beat_health()
+    if not beat.ok and may(user, "broker.view_connections"):
+        yield InboxItem(
+            kind="home.workers", group="answer", title="The workers are silent", urgency=10, icon="player-pause", tone="bad",
+            detail="Nothing is sent to IBKR or read from it until they run again. What was asked for is kept.",
+            action="See it", url=_connections_url(),
+        )  # fmt: skip
+
+
+def _sessions_in_trouble() -> Iterator[InboxItem]:
+    words = {
+        SessionState.DOWN: "has ended",
+        SessionState.COMPETING: "was taken by another login",
+    }
+    for session in BrokerageSession.objects.filter(state__in=list(words)).select_related("master"):
+        yield InboxItem(
+            kind=f"broker.session:{session.pk}:{session.state}", group="answer", urgency=30, icon="plug-connected-x",
+            title=f"The trading session of {session.master.username} {words[SessionState(session.state)]}",
+            detail=f"{session.detail or 'The keeper tries again by itself.'} Orders wait until it is live again.",
+            action="See it", url=_connections_url(), tone="bad",
+        )  # fmt: skip
 
 
 def gates(user: User) -> Iterator[StateBarItem]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Min
 
 from backoffice.core import clock
-from backoffice.home import formats, registry
+from backoffice.home import formats, notices, registry
 from backoffice.home.registry import FeedItem, Figure, InboxGroup, InboxItem, SearchHit, StateBarItem
 from backoffice.journal.models import Inquiry, InquiryState, State, Submission
 from backoffice.people.models import User
@@ -27,20 +27,28 @@ class Heading:
 
 @dataclass(frozen=True)
 class Inbox:
-    """The inbox and a mark that changes when what it asks for does; ages alone do not change it."""
+    """The inbox and a mark that changes when what it asks for does; ages alone do not change it. `asleep`: put off."""
 
     headings: tuple[Heading, ...]
     mark: str
     number: int
+    asleep: int = 0
 
 
 def waiting(user: User) -> list[InboxItem]:
-    """Return everything that waits for this person. Gathered once for each request: the side column counts the same list."""
-    gathered: list[InboxItem] | None = getattr(user, "_waiting", None)
-    if gathered is None:
-        gathered = [item for provider in registry.inbox for item in provider(user)]
-        user._waiting = gathered  # type: ignore[attr-defined]
-    return gathered
+    """Return everything that waits for this person and is not put off, gathered once for each request."""
+    gathered, asleep = _gathered(user)
+    return [item for item in gathered if item.kind not in asleep]
+
+
+def _gathered(user: User) -> tuple[list[InboxItem], set[str]]:
+    """The side column counts the same list that the inbox shows, so it is kept with the user of the request."""
+    found: tuple[list[InboxItem], set[str]] | None = getattr(user, "_waiting", None)
+    if found is None:
+        items = [item for provider in registry.inbox for item in provider(user)]
+        found = items, notices.snoozed_kinds(user) & {item.kind for item in items}
+        user._waiting = found  # type: ignore[attr-defined]
+    return found
 
 
 def inbox(user: User, scope: str = "all") -> Inbox:
@@ -59,7 +67,7 @@ def inbox(user: User, scope: str = "all") -> Inbox:
     said = "\n".join(
         f"{item.kind}|{item.title}|{item.tone}|{item.action}" for heading in headings for item in heading.items
     )
-    return Inbox(headings, sha256(said.encode()).hexdigest()[:12], len(items))
+    return Inbox(headings, sha256(said.encode()).hexdigest()[:12], len(items), len(_gathered(user)[1]))
 
 
 def figures(user: User) -> list[Figure]:

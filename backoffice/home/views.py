@@ -22,7 +22,7 @@ _SEEN = "today_seen_at"
 _SCOPES = {"mine": "Mine", "all": "All"}
 
 
-def _reader(request: HttpRequest) -> User:
+def reader(request: HttpRequest) -> User:
     user = request.user
     if not isinstance(user, User):
         raise TypeError("a page behind sign-in was reached without it")
@@ -33,7 +33,7 @@ def _reader(request: HttpRequest) -> User:
 @requires("home.view_today")
 def today(request: HttpRequest) -> HttpResponse:
     """The one inbox, the figures, the connection, and what happened since the reader was last here."""
-    user = _reader(request)
+    user = reader(request)
     scope = _scope(request)
     since = _since(request)
     context = {
@@ -72,13 +72,13 @@ def _since(request: HttpRequest) -> datetime:
 def inbox(request: HttpRequest) -> HttpResponse:
     """The inbox alone, for a page that asks again."""
     scope = _scope(request)
-    return render(request, "home/_inbox.html", {"inbox": selectors.inbox(_reader(request), scope), "scope": scope})
+    return render(request, "home/_inbox.html", {"inbox": selectors.inbox(reader(request), scope), "scope": scope})
 
 
 @require_safe
 @requires("home.view_today")
 def state_bar(request: HttpRequest) -> HttpResponse:
-    return render(request, "home/_state_bar.html", {"items": selectors.state_bar(_reader(request)), "now": clock.now()})
+    return render(request, "home/_state_bar.html", {"items": selectors.state_bar(reader(request)), "now": clock.now()})
 
 
 @require_safe
@@ -98,7 +98,7 @@ def lanes(request: HttpRequest) -> HttpResponse:
 def search(request: HttpRequest) -> HttpResponse:
     """Answer the search of the side column; without htmx, as a page."""
     text = request.GET.get("q", "").strip()[:80]
-    hits = selectors.search(_reader(request), text) if len(text) >= 2 else []
+    hits = selectors.search(reader(request), text) if len(text) >= 2 else []
     template = "home/_search.html" if request.headers.get("HX-Request") else "home/search.html"
     return render(request, template, {"hits": hits, "text": text})
 

@@ -1,0 +1,102 @@
+"""What needs each person, written down every minute: nothing is lost when no page is open.
+
+The inbox says what needs a person now. `note` compares it with what was written last: what is new becomes a notice, what is
+no longer there is over. A matter that got worse is unread again. Putting off hides a matter from the person's own inbox
+until a time, for a reason; it goes on standing for everybody else.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from backoffice.audit import services as audit
+from backoffice.core import clock
+from backoffice.core.errors import InvalidInput
+from backoffice.home import registry
+from backoffice.home.models import Notice, NoticePreference
+from backoffice.home.registry import InboxItem
+from backoffice.people.models import User
+
+URGENT = ("answer", "doubt")  # groups whose matters cannot wait for a digest
+_RANK = {"good": 0, "neutral": 0, "info": 1, "wait": 2, "bad": 3, "unknown": 3}
+LONGEST_SNOOZE = timedelta(days=14)
+
+
+def note_everybody() -> int:
+    """Write down what needs each active person; return how many notices are new."""
+    return sum(note(user) for user in User.objects.filter(is_active=True))
+
+
+@transaction.atomic
+def note(user: User) -> int:
+    """Compare what needs one person with what was written last; return how many notices are new."""
+    now = clock.now()
+    items = {item.kind: item for provider in registry.inbox for item in provider(user)}
+    standing = {notice.kind: notice for notice in Notice.objects.select_for_update().filter(user=user).standing()}
+    for kind, notice in standing.items():
+        if kind not in items:
+            Notice.objects.filter(pk=notice.pk).update(gone_at=now)
+        elif _is_worse(items[kind], notice):
+            Notice.objects.filter(pk=notice.pk).update(
+                tone=items[kind].tone, read_at=None, snoozed_until=None, mailed_at=None
+            )
+    new = [_notice(user, item, now) for kind, item in items.items() if kind not in standing]
+    Notice.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
+
+
+def _is_worse(item: InboxItem, notice: Notice) -> bool:
+    return _RANK.get(item.tone, 0) > _RANK.get(notice.tone, 0)
+
+
+def _notice(user: User, item: InboxItem, now: datetime) -> Notice:
+    return Notice(
+        user=user, kind=item.kind, group=item.group, title=item.title, url=item.url, tone=item.tone, since=item.since or now
+    )  # fmt: skip
+
+
+def snoozed_kinds(user: User) -> set[str]:
+    """Return the kinds this person has put off for now."""
+    return set(Notice.objects.visible_to(user).asleep(clock.now()).values_list("kind", flat=True))
+
+
+def unread_count(user: User) -> int:
+    """Return how many new notices this person has, up to a hundred."""
+    new = Notice.objects.visible_to(user).unread().exclude(snoozed_until__gt=clock.now())
+    return len(new.values_list("pk", flat=True)[:100])
+
+
+def mark_read(notices: Iterable[Notice]) -> None:
+    Notice.objects.filter(pk__in=[each.pk for each in notices], read_at__isnull=True).update(read_at=clock.now())
+
+
+def mark_all_read(user: User) -> int:
+    """Mark everything this person has as seen; return how many that were."""
+    return Notice.objects.visible_to(user).unread().update(read_at=clock.now())
+
+
+@transaction.atomic
+def snooze(notice: Notice, *, until: datetime, reason: str, by: User) -> None:
+    """Put a matter off. Raises InvalidInput (fields until, reason)."""
+    now = clock.now()
+    if not now < until <= now + LONGEST_SNOOZE:
+        raise InvalidInput("until", "A matter can be put off for two weeks at most.", "Choose a nearer time.")
+    if not reason.strip():
+        raise InvalidInput("reason", "Why it can wait is missing.", "A few words; the audit keeps them.")
+    Notice.objects.filter(pk=notice.pk).update(snoozed_until=until, snooze_reason=reason.strip()[:200], read_at=now)
+    audit.record(
+        "home.snooze", by=by, on=notice, summary=f"Put off a matter of the kind {notice.kind.split(':')[0]}",
+        until=until.isoformat(),
+    )  # fmt: skip
+
+
+def wake(notice: Notice, *, by: User) -> None:
+    """Take a matter up again before its time."""
+    Notice.objects.filter(pk=notice.pk).update(snoozed_until=None, snooze_reason="")
+    audit.record("home.wake", by=by, on=notice, summary=f"Took up a matter of the kind {notice.kind.split(':')[0]}")
+
+
+def preference_of(user: User) -> NoticePreference:
+    """Return how a person wants to be told; the usual way when they never said."""
+    return NoticePreference.objects.filter(user=user).first() or NoticePreference(user=user)
