@@ -2,6 +2,8 @@
 is answered twice or that nobody knows; and lists that are empty though the order is there.
 """
 
+import itertools
+import json
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,12 +12,18 @@ from typing import Any
 import pytest
 
 from backoffice.broker import client as broker
+from backoffice.core import clock
 from backoffice.core.errors import Conflict
+from backoffice.ibkr import Exchange
+from backoffice.ibkr.orders import group_outcome_of
+from backoffice.ibkr.transport import Reply
 from backoffice.ibkr.types.allocation import GroupDefinition, GroupShare
+from backoffice.ibkr.types.orders import Doubtful, Mixed, Placed, PlacedOrder, Question, Refused
 from backoffice.journal import sending, sweeps
 from backoffice.journal.models import Phase, State, Submission
 from clients.models import Account
 from tests.trading.conftest import NUMBERS, give_figures, make_account, make_group
+from trading import contributions
 from trading.dispatch import looks, sync
 from trading.dispatch import orders as dispatch
 from trading.models import AllocationGroup, Instrument, Order, Status
@@ -249,3 +257,65 @@ def test_s14_an_empty_list_ends_no_order_that_works(order: Any, sandbox: Any) ->
         sync.sync_orders()
 
     assert reread(row).status == Status.WORKING
+
+
+# ---- S12, several tickets at once
+
+ACK = {"order_id": "1370093239", "order_status": "PreSubmitted", "encrypt_message": "1"}
+ANSWERS: dict[str, tuple[dict[str, Any], type]] = {
+    "taken": (ACK, PlacedOrder),
+    "refused": ({"error": "No trading permissions."}, Refused),
+    "asked": ({"id": "07a13a5a-4a48-44a5-bb25-5ab37b79186c", "message": ["Sure?"], "messageIds": ["o163"]}, Question),
+    "unreadable": ({"status": "fine"}, Doubtful),
+}
+
+
+@pytest.mark.row(id="S12")
+def test_s12_each_ticket_of_a_bracket_has_an_outcome_of_its_own_in_every_mixture() -> None:
+    exchange = Exchange("id", "POST", "/x", {}, None, clock.now(), 1, "answered", 200)
+    for mixture in itertools.product(ANSWERS, repeat=3):
+        body = json.dumps([ANSWERS[name][0] for name in mixture]).encode()
+
+        outcome = group_outcome_of(Reply(200, {}, body, exchange), tickets=3)
+
+        if set(mixture) == {"taken"}:
+            assert isinstance(outcome, Placed)
+            assert len(outcome.orders) == 3
+        else:
+            assert isinstance(outcome, Mixed), mixture
+            assert [type(each) for each in outcome.outcomes] == [ANSWERS[name][1] for name in mixture]
+
+
+@pytest.mark.row(id="S12")
+@pytest.mark.parametrize("second", ["taken", "refused", "asked", "unreadable"])
+def test_s12_more_than_one_answer_to_one_ticket_is_an_alarm(
+    second: str, order: Any, sandbox: Any, advisor: Any
+) -> None:
+    row = order.begin()
+    both = json.dumps([ACK, ANSWERS[second][0]])
+    sandbox.fault({"method": "POST", "path": order.path, "phase": "applied_not_answered", "action": "status",
+                   "status": 200, "body": both})  # fmt: skip
+
+    dispatch.send_order(str(row.submission_id))
+
+    assert reread(row).submission.state == State.UNKNOWN
+    assert [item.group for item in contributions.inbox(advisor)] == ["doubt"]
+    sandbox.clear_faults()
+    assert look(row).submission.state == State.ACKED
+    assert len(sandbox.ledger("order", row.client_order_id)) == 1
+    assert len(calls(sandbox, "/orders")) == 1
+
+
+@pytest.mark.row(id="S12")
+def test_s12_each_ticket_is_a_submission_and_one_that_is_refused_stops_no_other(
+    group: AllocationGroup, block: Callable[[int, int], Order], sandbox: Any, advisor: Any
+) -> None:
+    first = block(1, 12)
+    sandbox.fault({"method": "POST", "path": "/iserver/reply/", "nth": 2, "phase": "read_not_applied", "action": "status",
+                   "status": 200, "body": '{"error": "No trading permissions."}'})  # fmt: skip
+    first = say_yes(first, advisor)
+    second = say_yes(block(1, 15), advisor)
+
+    assert [first.submission.state, second.submission.state] == [State.ACKED, State.REJECTED]
+    assert [effect["key"] for effect in sandbox.ledger("order")] == [first.client_order_id]
+    assert second.ibkr_words == "No trading permissions."
