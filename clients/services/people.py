@@ -5,7 +5,8 @@ from typing import Any
 from django.db import transaction
 
 from backoffice.audit import services as audit
-from backoffice.core.errors import Conflict, NotPermitted
+from backoffice.audit.reasons import REVEAL_REASONS
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.journal import inquiries
 from backoffice.journal.models import Inquiry
 from backoffice.people.models import User
@@ -23,10 +24,18 @@ REVEALABLE = {
 
 
 @transaction.atomic
-def reveal(*, client: Client, field: str, by: User) -> str:
-    """Return one personal value, having written who saw it. Raises KeyError for a field that is not personal."""
+def reveal(*, client: Client, field: str, reason: str, by: User) -> str:
+    """Return one personal value, having written who saw it and why.
+
+    Raises KeyError for a field that is not personal, InvalidInput (reason) without one of `REVEAL_REASONS`.
+    """
     label = REVEALABLE[field]
-    audit.record("clients.reveal", by=by, on=client, summary=f"{label} shown", field=field, disclosed=[client])
+    if reason not in REVEAL_REASONS:
+        raise InvalidInput("reason", "Why it must be seen is missing.", "Choose a reason; the audit keeps it.")
+    audit.record(
+        "clients.reveal", by=by, on=client, summary=f"{label} shown: {reason}", field=field, reason=reason,
+        disclosed=[client],
+    )  # fmt: skip
     if field == "residence":
         return translate.address_words(translate.residence_fields(client.residence))
     return str(getattr(client, field))

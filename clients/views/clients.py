@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from backoffice.audit import services as audit
 from backoffice.core import clock, exports
+from backoffice.core.errors import InvalidInput
 from backoffice.home.parts import Filter, View
 from backoffice.ibkr.types.sso import PortalPage
 from backoffice.people.policy import may, requires
@@ -133,7 +134,10 @@ def reveal(request: HttpRequest, pk: Any, field: str) -> HttpResponse:
     client = get_object_or_404(Client.objects.visible_to(reader(request)), pk=pk)
     if field not in services.REVEALABLE:
         raise Http404(field)
-    value = services.reveal(client=client, field=field, by=reader(request))
+    try:
+        value = services.reveal(client=client, field=field, reason=request.POST.get("reason", ""), by=reader(request))
+    except InvalidInput as refusal:
+        return HttpResponse(str(refusal), status=422, content_type="text/plain; charset=utf-8")
     shown = next(each.shown for each in people.portrait(client).personal if each.field == field)
     context = {"value": value, "seconds": 30, "last4": shown, "url": request.path, "label": services.REVEALABLE[field]}
     response = render(request, "components/revealed.html", context)

@@ -271,6 +271,7 @@ def test_a_list_costs_the_same_for_one_row_and_for_many(
         account = open_account(master, number=f"U10001{place}")
         maintenance.request_alias(account=account, alias="House", intent=uuid.uuid4(), by=advisor)
     browser = browse(advisor)
+    browser.get(reverse("home:notice_count"), **HTMX)  # the first request of a session writes the session down
 
     with django_assert_max_num_queries(11):
         assert browser.get(reverse(f"clients:{name}"), **HTMX).status_code == 200
@@ -333,10 +334,15 @@ def test_no_personal_value_is_in_the_page_before_it_is_asked_for(
     page = browser.get(client.get_absolute_url()).content.decode()
     for value in ("friederike.sonnwald@example.com", "4915155501034", "1958-07-30", "Ahornweg", "12345678901"):
         assert value not in page
-    answer = browser.post(reverse("clients:client_reveal", args=[client.pk, "residence"]), **HTMX)
+    url = reverse("clients:client_reveal", args=[client.pk, "residence"])
+    for unexplained in ({}, {"reason": "curiosity"}):
+        refused = browser.post(url, unexplained, **HTMX)
+        assert (refused.status_code, "Ahornweg" in refused.content.decode()) == (422, False)
+    answer = browser.post(url, {"reason": "IBKR asked"}, **HTMX)
 
     assert "Ahornweg 17, 79098 Freiburg, Germany" in answer.content.decode()
-    assert Entry.objects.filter(action="clients.reveal", actor=advisor).count() == 1
+    (entry,) = Entry.objects.filter(action="clients.reveal", actor=advisor)
+    assert entry.summary == "Address shown: IBKR asked"
 
 
 def test_only_personal_fields_can_be_revealed(open_account: Make, master: Any, advisor: Any, browse: Any) -> None:

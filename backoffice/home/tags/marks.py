@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from backoffice.audit.reasons import REVEAL_REASONS
 from backoffice.home import drawing, formats
 from backoffice.home.parts import Share
 from backoffice.home.registry import StateBarItem
@@ -81,10 +82,11 @@ def account(number: str, *, copy: bool = False) -> SafeString:
 
 
 def masked(last4: str, url: str = "", *, label: str = "") -> SafeString:
-    """Show the last four only; the eye asks the server, which writes the audit line before it answers."""
+    """Show the last four only; the eye asks why, then the server, which writes that down before it answers."""
     if not last4:
         return NOT_KNOWN
-    return SafeString(render_to_string("components/masked.html", {"last4": last4, "url": url, "label": label}))
+    context = {"last4": last4, "url": url, "label": label, "reasons": REVEAL_REASONS}
+    return SafeString(render_to_string("components/masked.html", context))
 
 
 def bar(
