@@ -1,11 +1,12 @@
 """A client that others wrote, ibind from PyPI, works against the sandbox as it comes: nothing in it is changed or patched.
 
 ibind speaks to IBKR's Client Portal Gateway, a proxy on the same machine that owns the sign-on and adds it to each
-request. `Gateway` below is that proxy and nothing more. Where ibind has no method for an endpoint (allocation groups),
-its own `get` and `post` are used.
+request, the websocket's too. `Gateway` below is that proxy and nothing more. Where ibind has no method for an endpoint
+(allocation groups), its own `get` and `post` are used.
 """
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,8 @@ import requests
 
 os.environ |= {"IBIND_LOG_TO_FILE": "false", "IBIND_LOG_TO_CONSOLE": "false", "IBIND_AUTO_REGISTER_SHUTDOWN": "false"}
 
-from ibind import IbkrClient, OrderRequest, QuestionType  # noqa: E402
+from ibind import IbkrClient, IbkrWsClient, OrderRequest, QuestionType, QueueSink, events  # noqa: E402
+from ibind.ibkr_ws import ibkr_subscriptions as subscriptions  # noqa: E402
 from ibind.support.errors import ExternalBrokerError  # noqa: E402
 
 from tests.contract.conftest import APPLE, CLIENT_ID, USERNAME, Connected  # noqa: E402
@@ -41,6 +43,9 @@ class _Passing(BaseHTTPRequestHandler):
     server: Gateway
 
     def _pass_on(self) -> None:
+        if self.headers.get("Upgrade", "").lower() == "websocket":
+            self._join()
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         kept = {name: value for name, value in self.headers.items() if name in ("Content-Type", "User-Agent", "Accept")}
         answer = requests.request(
@@ -53,10 +58,40 @@ class _Passing(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.content)
 
+    def _join(self) -> None:
+        """Open the websocket upstream with the sign-on's bearer and cookie; then only bytes pass, both ways."""
+        bearer = self.server.bearer
+        signed = {"Authorization": f"Bearer {bearer}", "User-Agent": "gateway"}
+        cookie = requests.post(f"{self.server.upstream}/v1/api/tickle", headers=signed, timeout=30).json()["session"]
+        where = self.server.upstream.removeprefix("http://")
+        kept = {
+            name: text for name, text in self.headers.items() if name not in ("Host", "Cookie", "User-Agent", "Origin")
+        }
+        added = {"Host": where, "User-Agent": "gateway", "Cookie": f"api={cookie}"}
+        head = "".join(f"{name}: {text}\r\n" for name, text in {**kept, **added}.items())
+        host, _, port = where.partition(":")
+        with socket.create_connection((host, int(port)), timeout=60) as upstream:
+            upstream.sendall(f"GET {self.path}?bearer_token={bearer} HTTP/1.1\r\n{head}\r\n".encode())
+            back = threading.Thread(target=_pour, args=(upstream, self.connection), daemon=True)
+            back.start()
+            _pour(self.connection, upstream)
+            back.join(10)
+        self.close_connection = True
+
     do_GET = do_POST = do_PUT = do_DELETE = _pass_on  # noqa: N815
 
     def log_message(self, *_: Any) -> None:
         """Keep the test's output clean."""
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    """Pass bytes on until one side has gone, then tell the other."""
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:  # the other side was first
+        return
 
 
 @pytest.fixture
@@ -82,6 +117,21 @@ def at_work(theirs: IbkrClient) -> IbkrClient:
     theirs.receive_brokerage_accounts()
     theirs.portfolio_subaccounts()
     return theirs
+
+
+@pytest.fixture
+def heard(at_work: IbkrClient) -> Iterator[tuple[IbkrWsClient, QueueSink]]:
+    """Their websocket client, connected and authenticated, and where its events arrive."""
+    sink = QueueSink()
+    url = at_work.base_url.replace("http://", "ws://").rstrip("/") + "/ws"
+    client = IbkrWsClient(account_id=ACCOUNT, url=url, ibkr_client=at_work, sink=sink, cycle_interval=0.05)
+    assert client.start()
+    deadline = monotonic() + 10
+    while not client.is_authenticated():
+        assert monotonic() < deadline, "their websocket client did not connect"
+        sleep(0.05)
+    yield client, sink
+    client.shutdown()
 
 
 def order(**changes: Any) -> OrderRequest:
@@ -184,6 +234,73 @@ def test_orders_with_questions(at_work: IbkrClient) -> None:
     at_work.trades(days="1")  # the first answer of a session may be empty
     assert sum(row["size"] for row in at_work.trades(days="1").data if row.get("order_ref") == "theirs-1") == 5
     assert at_work.cancel_order(placed["order_id"]).data["msg"] == "Request was submitted"
+
+
+def test_charts(at_work: IbkrClient) -> None:
+    chart = at_work.marketdata_history_by_conid(APPLE, bar="1d", period="1w", outside_rth=False).data
+    several = at_work.marketdata_history_by_conids([APPLE, "8894"], period="1d", bar="1h", outside_rth=False)
+
+    assert chart["symbol"] == "AAPL"
+    assert {"o", "h", "l", "c", "v", "t"} <= chart["data"][0].keys()
+    assert set(several) == {APPLE, "8894"}
+    assert several[APPLE]
+
+
+def test_quotes_by_websocket(heard: tuple[IbkrWsClient, QueueSink], signed_in: Connected) -> None:
+    client, sink = heard
+    wanted = subscriptions.MarketDataSubscription(conid=APPLE, fields=["31", "84", "86"])
+
+    assert client.wait_all(client.subscribe(wanted), 10) == []
+
+    first = sink.get(events.MarketData, block=True, timeout=10)
+    assert first.conid == APPLE
+    assert {"last_price", "bid_price", "ask_price"} <= first.data.keys()
+    signed_in.sandbox.advance(60)
+    assert sink.get(events.MarketData, block=True, timeout=10).data.keys() <= first.data.keys()
+    assert client.wait_all(client.unsubscribe(wanted), 10) == []
+
+
+def test_orders_and_trades_by_websocket(
+    heard: tuple[IbkrWsClient, QueueSink], at_work: IbkrClient, signed_in: Connected
+) -> None:
+    client, sink = heard
+    both = [
+        client.subscribe(subscriptions.OrdersSubscription()),
+        client.subscribe(subscriptions.TradesSubscription(days=1)),
+    ]
+    assert client.wait_all(both, 10) == []
+
+    price_of(at_work)
+    placed = at_work.place_order(order(order_type="MKT", coid="theirs-6"), EVERY_ANSWER).data
+    signed_in.sandbox.advance(60)
+
+    state: dict[str, Any] = {}
+    while state.get("status") != "Filled":
+        told = sink.get(events.Orders, block=True, timeout=10)
+        for row in told.data["args"]:
+            state |= row if str(row["orderId"]) == placed["order_id"] else {}
+    assert (state["order_ref"], state["filledQuantity"]) == ("theirs-6", 5)
+    filled: dict[str, float] = {}
+    while sum(filled.values()) < 5:
+        told = sink.get(events.Trades, block=True, timeout=10)
+        filled |= {row["execution_id"]: row["size"] for row in told.data["args"] if row.get("order_ref") == "theirs-6"}
+    assert sum(filled.values()) == 5
+
+
+def test_profit_and_balances_by_websocket(heard: tuple[IbkrWsClient, QueueSink]) -> None:
+    client, sink = heard
+    three = [
+        client.subscribe(subscriptions.PnlSubscription()),
+        client.subscribe(subscriptions.AccountSummarySubscription(account_id=ACCOUNT)),
+        client.subscribe(subscriptions.AccountLedgerSubscription(account_id=ACCOUNT)),
+    ]
+
+    assert client.wait_all(three, 10) == []
+
+    assert sink.get(events.Pnl, block=True, timeout=10).data["args"][f"{ACCOUNT}.Core"]["nl"] > 0
+    summary = sink.get(events.AccountSummary, block=True, timeout=10)
+    assert (summary.account_id, summary.data["NetLiquidation"]["currency"]) == (ACCOUNT, "USD")
+    assert sink.get(events.AccountLedger, block=True, timeout=10).account_id == ACCOUNT
 
 
 def test_a_question_without_an_answer_stops_their_order(at_work: IbkrClient) -> None:

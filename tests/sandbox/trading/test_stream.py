@@ -1,5 +1,6 @@
 """The websocket over a real line: who is let in, what each topic tells, and how it breaks. The virtual clock stands still."""
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -23,12 +24,17 @@ BUY = {
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    server = Server(tmp_path_factory.mktemp("stream"))
-    caller = Caller(server.url, make_key())
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("stream"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def client(sandbox: Server) -> Caller:
+    caller = Caller(sandbox.url, make_key())
     caller.register()
-    yield caller
-    server.stop()
+    return caller
 
 
 @pytest.fixture
@@ -376,6 +382,27 @@ def test_trades_of_before_are_left_out_when_only_news_are_wanted(user: User, lin
     (snapshot,) = line.ask("str+{}")
 
     assert sum(row["size"] for row in snapshot["args"]) == 10
+
+
+def test_prompts_go_to_the_username_they_are_put_to(user: User, line: Listener, sandbox: Server) -> None:
+    prompt = {
+        "orderId": 7,
+        "reqId": "9",
+        "text": "Use the Price Management Algo?",
+        "options": ["Yes", "No"],
+        "prompt": True,
+    }
+    line.heard()
+
+    for username in ("somebody", USERNAME):
+        sandbox.app.state.sandbox.store.execute(
+            "INSERT INTO trading_events (at, master, username, topic, account, order_id, payload)"
+            " VALUES ('', ?, ?, 'ntf', '', 7, ?)",
+            "F1000001", username, json.dumps(prompt | {"messageId": username}),
+        )  # fmt: skip
+
+    assert line.next() == {"topic": "ntf", "args": [prompt | {"messageId": USERNAME}]}
+    assert line.heard() == []
 
 
 # -- profit, summary, ledger ----------------------------------------------------------------------------------------
