@@ -40,6 +40,7 @@ class Environment(BaseSettings):
     JOURNAL_LEASE_SECONDS: int = Field(default=90, ge=2)
     JOURNAL_QUIET_SECONDS: int = Field(default=120, ge=0)
     JOURNAL_LOOK_SECONDS: str = "5,15,45,120,300,600"
+    REVEALS_PER_HOUR: int = Field(default=30, ge=1)
     QUESTION_SECONDS: int = Field(default=60, ge=5, le=600)
     SANDBOX_LIMITS: bool = True
     MFA_REQUIRED: bool = True
@@ -138,6 +139,7 @@ IBKR_EGRESS_IP = env.IBKR_EGRESS_IP
 JOURNAL_LEASE_SECONDS = env.JOURNAL_LEASE_SECONDS
 JOURNAL_QUIET_SECONDS = env.JOURNAL_QUIET_SECONDS
 JOURNAL_LOOK_SECONDS = [int(step) for step in env.JOURNAL_LOOK_SECONDS.split(",")]
+REVEALS_PER_HOUR = env.REVEALS_PER_HOUR
 QUESTION_SECONDS = env.QUESTION_SECONDS
 SANDBOX_LIMITS = env.SANDBOX_LIMITS
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("funding/", include("funding.urls")),
     path("trading/", include("trading.urls")),
     path("reports/", include("reporting.urls")),
+    path("audit/", include("backoffice.home.records.urls")),
     path("connections/", include("backoffice.broker.urls")),
 ]
 

@@ -7,7 +7,7 @@ class ClientsConfig(AppConfig):
     def ready(self) -> None:
         from backoffice.home import registry
         from clients import demonstration
-        from clients.selectors import search, today
+        from clients.selectors import evidence, search, today
 
         entry = registry.NavigationEntry
         registry.navigation.add(
@@ -27,5 +27,6 @@ class ClientsConfig(AppConfig):
         )  # fmt: skip
         registry.inbox.add(today.inbox)
         registry.search.add(search.search)
+        registry.evidence.add(evidence.of)
         registry.feed.add(today.feed)
         registry.demonstration.add(registry.DemonstrationLoader(order=10, name="clients", load=demonstration.load))

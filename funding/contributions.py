@@ -34,6 +34,7 @@ def register() -> None:
     )
     registry.inbox.add(inbox)
     registry.search.add(search)
+    registry.evidence.add(selectors.evidence)
     registry.feed.add(feed)
     registry.demonstration.add(DemonstrationLoader(order=20, name="funding", load=demonstration.load))
     panels.panels.add(panels.Panel(20, "funding", "Money", "funding:client_panel", "funding.view"))

@@ -1,17 +1,19 @@
 """Joined reads for the funding pages. Each starts at `visible_to`; none writes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import UUIDField
 from django.db.models.functions import Cast
 
 from backoffice.core import clock
 from backoffice.core.money import Money
+from backoffice.home.registry import Evidence
 from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
-from clients.models import Account
+from clients.models import Account, Client
 from funding.models import BankInstruction, CashTransfer, CashTransferQuerySet, Kind, Status
 
 SUBJECT = CashTransfer._meta.label_lower
@@ -137,3 +139,16 @@ def in_doubt(user: User) -> CashTransferQuerySet:
 
 def due_for_poll(at: datetime) -> CashTransferQuerySet:
     return CashTransfer.objects.filter(status=Status.SUBMITTED, next_poll_at__lte=at).order_by("next_poll_at")
+
+
+def evidence(root: Any) -> Iterator[Evidence]:
+    """Return what belongs to a client or a transfer in an evidence pack: transfers and the bank instructions they use."""
+    if isinstance(root, Client):
+        yield Evidence(
+            rows=(
+                *CashTransfer.objects.filter(account__client=root),
+                *BankInstruction.objects.filter(account__client=root),
+            )
+        )
+    elif isinstance(root, CashTransfer) and root.bank is not None:
+        yield Evidence(rows=(root.bank,))

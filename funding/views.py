@@ -125,12 +125,9 @@ def transfer_export(request: HttpRequest) -> HttpResponse:
         for row in selectors.rows(found)
     )  # fmt: skip
     audit.record(
-        "funding.export",
-        by=user,
-        summary=f"Exported {len(found)} transfers as CSV",
-        filters=audit.asked(request.GET),
+        "funding.export", by=user, summary=f"Exported {len(found)} transfers as CSV", filters=audit.asked(request.GET),
         disclosed={transfer.account.client for transfer in found},
-    )
+    )  # fmt: skip
     response = HttpResponse(exports.csv_bytes(head, cells), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="transfers-{clock.now():%Y-%m-%d}.csv"'
     response["X-Content-Type-Options"] = "nosniff"

@@ -11,6 +11,7 @@ from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
 from reporting import demonstration, translate
+from reporting import selectors as vault
 from reporting.models import Report, State
 
 
@@ -23,6 +24,7 @@ def register() -> None:
     )
     registry.inbox.add(inbox)
     registry.search.add(search)
+    registry.evidence.add(vault.evidence)
     registry.demonstration.add(DemonstrationLoader(order=40, name="reporting", load=demonstration.load))
     panels.panels.add(panels.Panel(40, "reporting", "Statements", "reporting:client_panel", "reporting.view"))
 

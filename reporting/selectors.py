@@ -1,17 +1,19 @@
 """The vault's reads: the grid of what is offered against what is held, and the progress of a fetch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, Q
 
 from backoffice.core import clock
+from backoffice.home.registry import Evidence, EvidenceDocument
 from backoffice.people.models import User
-from clients.models import Account
+from clients.models import Account, Client
 from reporting import translate
-from reporting.models import FetchRequest, Granularity, ItemState, Offer, Report, State
+from reporting.models import FetchRequest, Granularity, ItemState, Offer, Report, ReportFile, State
 
 MONTHS_SHOWN = 12
 YEARS_SHOWN = 5
@@ -143,3 +145,21 @@ def latest_fetch(user: User) -> FetchRequest | None:
     since = clock.now() - FETCH_SHOWN
     ordered = FetchRequest.objects.filter(asked_by=user, asked_at__gte=since)
     return ordered.select_related("asked_by").order_by("-asked_at").first()
+
+
+def evidence(root: Any) -> Iterator[Evidence]:
+    """Return a client's reports in an evidence pack: every version that was ever held, by its digest."""
+    if not isinstance(root, Client):
+        return
+    files = list(
+        ReportFile.objects.filter(report__account__client=root).select_related("report").order_by("fetched_at")
+    )
+    yield Evidence(
+        rows=tuple({file.report for file in files}),
+        documents=tuple(
+            EvidenceDocument(
+                f"{file.report}, version {file.version}", "from IBKR", file.sha256, file.size, file.fetched_at
+            )
+            for file in files
+        ),
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.usersessions.models import UserSession
 
+from backoffice.audit.models import Entry, Verification
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.money import Money
@@ -87,6 +88,9 @@ MISSING: dict[str, tuple[Any, ...]] = {
     "section": (*_PK, "holder"),
     "field": (*_PK, "city"),
     "task": (*_PK, 7),
+    "entry": (999_999_999,),
+    "check": _PK,
+    "evidence": ("client", *_PK),
     "secret": (*_PK, "email"),
     "number": ("U9999999",),
     "instrument": ("999999999",),
@@ -184,6 +188,9 @@ def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     return {
         **plain,
         "client": (client.pk,),
+        "evidence": ("client", client.pk),
+        "entry": (Entry.objects.latest("id").pk,),
+        "check": (Verification.objects.create(asked_at=clock.now()).pk,),
         "secret": (client.pk, "email"),
         "number": (rows["account"].number,),
         "application": (application.pk,),

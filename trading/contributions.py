@@ -27,8 +27,8 @@ from clients import panels
 from clients.models import Client
 from trading import demonstration, translate
 from trading.models import Instrument, Order, OrderAllocation, Status
+from trading.selectors import evidence, portfolio
 from trading.selectors import orders as selectors
-from trading.selectors import portfolio
 
 MOST = 6
 
@@ -48,6 +48,7 @@ def register() -> None:
     registry.inbox.add(inbox)
     registry.figures.add(figures)
     registry.search.add(search)
+    registry.evidence.add(evidence.of)
     registry.feed.add(feed)
     registry.demonstration.add(DemonstrationLoader(order=30, name="trading", load=demonstration.load))
     panels.panels.add(panels.Panel(30, "trading", "Portfolio and orders", "trading:client_panel", "trading.view"))

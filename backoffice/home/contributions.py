@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError as BrokerUnreachable
 from backoffice.broker.models import BrokerageSession, FamilyHealth, Gate, SessionState
 from backoffice.core import clock
 from backoffice.home import formats, market_hours, registry, selectors
+from backoffice.home.records import selectors as records
 from backoffice.home.registry import Health, HealthCheck, InboxGroup, InboxItem, NavigationEntry, StateBarItem, Tone
 from backoffice.journal.models import Heartbeat, State, Submission
 from backoffice.people.models import User
@@ -54,6 +55,10 @@ def register() -> None:
         )
     )
     registry.navigation.add(NavigationEntry("System", "People", "users", "people:list", "people.view", order=95))
+    registry.navigation.add(
+        NavigationEntry("Records", "Audit", "shield-check", "audit:entry_list", "audit.view", order=90)
+    )
+    registry.inbox.add(records.inbox)
     for group in GROUPS:
         registry.inbox_groups.add(group)
     registry.inbox.add(trouble)

@@ -30,13 +30,14 @@ def cut(
     at: str,
     size: int = PAGE,
     read: Callable[[str], Any] = datetime.fromisoformat,
+    key: Callable[[str], Any] = UUID,
 ) -> Slice:
     """Return one page of `rows`, ordered by the column `at` and the key, both falling.
 
-    `?before=` and `?after=` hold a row's key; an unreadable one is the first page. `read` makes the column's value from
-    its text.
+    `?before=` and `?after=` hold a row's key; an unreadable one is the first page. `read` and `key` make the column's value and
+    the key from their texts.
     """
-    before, after = _key(parameters.get("before", ""), read), _key(parameters.get("after", ""), read)
+    before, after = _key(parameters.get("before", ""), read, key), _key(parameters.get("after", ""), read, key)
     if after is not None:
         ahead = rows.filter(Q(**{f"{at}__gt": after[0]}) | Q(**{at: after[0], "pk__gt": after[1]})).order_by(at, "pk")
         found = list(ahead[: size + 1])
@@ -80,9 +81,9 @@ def _text(row: Any, at: str) -> str:
     return base64.urlsafe_b64encode(f"{text}|{row.pk}".encode()).decode().rstrip("=")
 
 
-def _key(text: str, read: Callable[[str], Any]) -> tuple[Any, UUID] | None:
+def _key(text: str, read: Callable[[str], Any], key: Callable[[str], Any]) -> tuple[Any, Any] | None:
     try:
         at, _, pk = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition("|")
-        return (read(at), UUID(pk)) if text else None
+        return (read(at), key(pk)) if text else None
     except (ValueError, binascii.Error):
         return None

@@ -11,6 +11,7 @@
     registry.search.add(selectors.search)        # (user, text) -> Iterable[SearchHit]
     registry.state_bar.add(selectors.state)      # (user) -> Iterable[StateBarItem]
     registry.health.add(registry.HealthCheck("session", broker_health.session))
+    registry.evidence.add(evidence.of)           # (object) -> Iterable[Evidence], what belongs to it in a pack
     registry.demonstration.add(registry.DemonstrationLoader(order=20, name="funding", load=demonstration.load))
 
 A provider is a plain function; it starts from `.visible_to(user)` and returns what that person may see.
@@ -196,6 +197,25 @@ class HealthCheck:
 
 
 @dataclass(frozen=True)
+class EvidenceDocument:
+    """A document as a pack names it: never its content. `name` holds no personal data."""
+
+    name: str
+    kind: str
+    sha256: str
+    size: int
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one app keeps about an object: rows whose history belongs into its pack, and documents."""
+
+    rows: tuple[Any, ...] = ()
+    documents: tuple[EvidenceDocument, ...] = ()
+
+
+@dataclass(frozen=True)
 class DemonstrationLoader:
     """Loads one app's share of the demonstration firm: `load(world, users, connection)`, harmless when repeated, in `order`.
 
@@ -220,5 +240,6 @@ figures: Registry[FigureProvider] = Registry()
 feed: Registry[FeedProvider] = Registry()
 search: Registry[SearchProvider] = Registry()
 state_bar: Registry[StateBarProvider] = Registry()
+evidence: Registry[Callable[[Any], Iterable[Evidence]]] = Registry()
 health: Registry[HealthCheck] = Registry()
 demonstration: Registry[DemonstrationLoader] = Registry()

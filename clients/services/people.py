@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
+from backoffice.audit import disclosures
 from backoffice.audit import services as audit
 from backoffice.audit.reasons import REVEAL_REASONS
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
@@ -27,11 +28,13 @@ REVEALABLE = {
 def reveal(*, client: Client, field: str, reason: str, by: User) -> str:
     """Return one personal value, having written who saw it and why.
 
-    Raises KeyError for a field that is not personal, InvalidInput (reason) without one of `REVEAL_REASONS`.
+    Raises KeyError for a field that is not personal, InvalidInput (reason) without one of `REVEAL_REASONS`,
+    NotPermitted past the hour's share.
     """
     label = REVEALABLE[field]
     if reason not in REVEAL_REASONS:
         raise InvalidInput("reason", "Why it must be seen is missing.", "Choose a reason; the audit keeps it.")
+    disclosures.require_room(by, "clients.reveal")
     audit.record(
         "clients.reveal", by=by, on=client, summary=f"{label} shown: {reason}", field=field, reason=reason,
         disclosed=[client],

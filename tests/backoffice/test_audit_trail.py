@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from backoffice.audit import services
 from backoffice.audit.models import Disclosure, Entry
+from backoffice.audit.reasons import REVEAL_REASONS
 from backoffice.people.models import Role
 from backoffice.people.policy import PERMISSIONS
 from tests.test_authorisation import MATRIX, firm  # noqa: F401 (a fixture)
@@ -45,7 +46,7 @@ ACTS = {
     ),
     "broker:test_ask": Act("broker.test_connection", by="principal"),
     "clients:application_discard": Act("clients.discard_application"),
-    "clients:client_reveal": Act("clients.reveal", {"reason": "The client asked"}),
+    "clients:client_reveal": Act("clients.reveal", {"reason": next(iter(REVEAL_REASONS))}),
     "funding:decline": Act("journal.refuse", {"decline-reason": "Not the client's wish"}, "principal"),
     "funding:take_back": Act("journal.withdraw", {"back-reason": "Asked for twice"}),
     "clients:account_portal": Act("clients.open_portal", {"page": "AccountSettings"}),

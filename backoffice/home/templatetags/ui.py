@@ -31,6 +31,7 @@ STATUS AND IDENTITY
     {% person user %}                          initials in a circle; named=True writes the name too; None is a dash
     {% account "U1000044" %}                   mono; copy=True adds a copy button
     {% masked "4417" url label="Tax number" %} last four and an eye that POSTs to url; answer with components/revealed.html
+    {% records "client" client.pk %}           buttons: evidence pack, and who saw this person, for whoever may
     {% icon "clock" %} {% icon "clock" 20 label="Late" %}   inline SVG; names in static/icons.txt
 
 BARS
@@ -86,7 +87,7 @@ LAYOUT: bo-split (fluid + 304), --wide (372), --even, --three, --steps (206 flui
 
 from django import template
 
-from backoffice.home.tags import blocks, figures, marks, times
+from backoffice.home.tags import blocks, figures, marks, records, times
 
 register = template.Library()
 
@@ -98,6 +99,7 @@ for _tag in (
     *(blocks.locked, blocks.field, blocks.form_fields),
 ):
     register.simple_tag(_tag)
+register.simple_tag(records.records, takes_context=True)
 
 for _block in (blocks.panel, blocks.note, blocks.dialog):
     register.simple_block_tag(_block)
