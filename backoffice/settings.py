@@ -251,6 +251,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = env.FIRM_NAME
 MFA_TOTP_TOLERANCE = 0  # a code counts in its own half minute only; with more, one used could be used again
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {"add_webauthn": "backoffice.people.forms.PasskeyForm"}
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = env.DEMONSTRATION
 MFA_RECOVERY_CODES_SHOW_ONCE = True

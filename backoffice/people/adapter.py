@@ -64,6 +64,9 @@ class SealedSecrets(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is unty
     def decrypt(self, encrypted_text: str) -> str:
         return unseal(encrypted_text, _PLACE).decode()
 
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:
+        return f"Passkey {Authenticator.objects.filter(user=user, type=type).count() + 1}"
+
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         if not needs_second_factor(authenticator.user):
             return True

@@ -15,6 +15,13 @@ from backoffice.core.crypto import blind_index
 from backoffice.people import freshness, middleware
 from backoffice.people.models import User
 
+_FACTORS = {
+    Authenticator.Type.TOTP: "An authenticator app",
+    Authenticator.Type.WEBAUTHN: "A passkey",
+    Authenticator.Type.RECOVERY_CODES: "Recovery codes",
+}
+_WAYS = {"password": "password", "mfa": "second factor"}
+
 
 def listen() -> None:
     """Connect everything; called once, when the app is ready."""
@@ -46,11 +53,13 @@ def proven(*, request: HttpRequest, user: User, method: str, **about: Any) -> No
     """The person of a running session has proven who they are once more."""
     if about.get("reauthenticated"):
         freshness.note(request)
-        record("people.prove_again", by=user, on=user, summary=f"By {method}")
+        record("people.prove_again", by=user, on=user, summary=f"By {_WAYS.get(method, method)}")
 
 
 def signed_in(*, request: HttpRequest, user: User, **_: Any) -> None:
-    methods = [each["method"] for each in request.session.get("account_authentication_methods", [])]
+    methods = [
+        _WAYS.get(each["method"], each["method"]) for each in request.session.get("account_authentication_methods", [])
+    ]
     record("people.sign_in", by=user, on=user, summary=f"Signed in by {' and '.join(methods) or 'password'}")
 
 
@@ -94,4 +103,4 @@ def code_failed(*, user: User, authenticator: Model, **_: Any) -> None:
 
 
 def _factor(authenticator: Authenticator) -> str:
-    return str(Authenticator.Type(authenticator.type).label)
+    return _FACTORS[Authenticator.Type(authenticator.type)]

@@ -150,8 +150,9 @@ document.addEventListener("htmx:configRequest", (event) => { if (!event.detail.t
 
 let heldBack = null;
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.getResponseHeader("X-Step-Up") && !event.detail.elt.closest("#confirm")) {
-    heldBack = { element: event.detail.elt, submitter: event.detail.requestConfig.triggeringEvent?.submitter ?? null };
+  const { elt: element, triggeringEvent } = event.detail.requestConfig;
+  if (event.detail.xhr.getResponseHeader("X-Step-Up") && !element.closest("#confirm")) {
+    heldBack = { element, submitter: triggeringEvent?.submitter ?? null };
   }
 });
 document.addEventListener("bo:confirmed", () => {

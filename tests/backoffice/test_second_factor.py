@@ -122,7 +122,7 @@ def test_signing_in_takes_the_password_and_then_the_code(advisor: Any) -> None:
 
     assert answer["Location"] == "/"
     assert client.get("/").status_code == 200
-    assert Entry.objects.get(action="people.sign_in").summary == "Signed in by password and mfa"
+    assert Entry.objects.get(action="people.sign_in").summary == "Signed in by password and second factor"
 
 
 def test_a_code_that_was_used_is_refused_in_the_same_half_minute_and_after_it(advisor: Any) -> None:
