@@ -37,6 +37,11 @@ class Entry(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action}"
 
     @property
+    def subject_word(self) -> str:
+        """The kind of object in one word, "cashtransfer"."""
+        return self.subject_model.rpartition(".")[2]
+
+    @property
     def is_sealed(self) -> bool:
         return hasattr(self, "seal")
 

@@ -112,6 +112,8 @@ def run(state: State, steps: Steps) -> int:
             direct, through_models = measure_reads(servers, settings)
         with steps.step("The client on the sandbox, 5 minutes at IBKR's limit"):
             client = measure_client(servers, settings)
+        with steps.step("A million audit rows"):
+            audit = measure_audit(servers, settings)
     figures = [
         figure("page.sign_in", page, "requests/s", bare, "the bare health check of the same server", "0.15"),
         figure("database.read_25_rows", through_models // 1000, "microseconds", direct // 1000,
@@ -124,6 +126,8 @@ def run(state: State, steps: Steps) -> int:
                "counted by the sandbox, of 3000", "0", higher_is_better=False),
         figure("client.status_sweep_10000", client["sweep_calls"] if client["sweep_accounts"] == 10_000 else 999, "calls", 1,
                "accounts in all: 10000", "12", higher_is_better=False),
+        figure("audit.verify_1000000", audit["audit_ms"] if audit["audit_rows"] == 1_000_000 else 999_999, "ms", 60_000,
+               "a minute", "1", higher_is_better=False),
     ]  # fmt: skip
     target = state.folder / "bench.json"
     target.write_text(json.dumps([asdict(line) for line in figures], indent=1) + "\n", encoding="utf-8")
@@ -160,6 +164,15 @@ def measure_reads(state: State, settings: dict[str, str]) -> tuple[int, int]:
     log: Path = state.log / "orm-read.log"
     run_logged([sys.executable, "-c", ORM_READ], log, "the models cannot be measured", "look at the log", settings)
     return direct, int(log.read_text(encoding="utf-8").strip().splitlines()[-1])
+
+
+def measure_audit(state: State, settings: dict[str, str]) -> dict[str, int]:
+    """Return what the audit's own bench found; see `bench_audit`."""
+    log: Path = state.log / "audit.log"
+    command = [sys.executable, "-m", "backoffice.embedded.bench_audit"]
+    run_logged(command, log, "the audit cannot be measured", "look at the log", settings)
+    found: dict[str, int] = json.loads(log.read_text(encoding="utf-8").strip().splitlines()[-1])
+    return found
 
 
 def measure_client(state: State, settings: dict[str, str]) -> dict[str, int]:
