@@ -60,6 +60,7 @@ app.conf.beat_schedule = {
         "audit.seal_entries": 2,
         "audit.drop_anchor": 300,
         "audit.sweep_exchanges": 3600,
+        "people.sweep_sessions": 3600,
     }.items()
 } | {
     # One sign of life for each lane: only that lane's own worker can give it.

@@ -234,6 +234,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"user_attributes": ("email", "name")},
     },
 ]
+PASSWORD_RESET_TIMEOUT = 3600
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "backoffice.people.adapter.ClosedSignup"
@@ -261,6 +262,7 @@ SESSION_LONGEST = timedelta(seconds=env.SESSION_SECONDS)
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = "backoffice.people.lockout.wait"  # a quarter of an hour, doubled by each further lock-out of a day
 AXES_ENABLE_ACCESS_FAILURE_LOG = True
+AXES_DISABLE_ACCESS_LOG = True  # who signed in is in the audit, without their address in the clear
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # trying during the wait does not make it longer
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "login"

@@ -13,7 +13,10 @@ from smtplib import SMTPException
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
 from django.core.mail import send_mail
+from django.core.validators import validate_email
 from django.db import transaction
 from django.template.loader import render_to_string
 
@@ -124,6 +127,21 @@ def accept_invitation(invitation: Invitation, *, password: str) -> User:
     invitation.accepted_at, invitation.person = clock.now(), person
     invitation.save(update_fields=["accepted_at", "person"])
     record("people.accept_invitation", by=person, on=person, summary=f"Joined as {person.role}")
+    return person
+
+
+@transaction.atomic
+def add_first_administrator(*, email: str, name: str, password: str) -> User:
+    """Open an empty installation. Raises ValidationError for a weak password, Conflict while an administrator is there."""
+    if User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).exists():
+        raise Conflict("There is an administrator already, who can invite this person.")
+    email, name = email.strip().lower(), name.strip()
+    validate_email(email)
+    validate_password(password, user=User(email=email, name=name))
+    if User.objects.filter(email__iexact=email).exists():
+        raise Conflict("Somebody here has this address already.")
+    person = User.objects.create_user(email=email, name=name, role=Role.ADMINISTRATOR, password=password)
+    record("people.add_first_administrator", by=None, on=person, summary="Made at the command line")
     return person
 
 
@@ -241,6 +259,15 @@ def end_other_sessions(person: User, *, by: User, but: str | None = None) -> int
     number = _end(UserSession.objects.filter(user=person).exclude(session_key=but or ""))
     record("people.end_sessions", by=by, on=person, summary=f"{number} sessions ended")
     return number
+
+
+def sweep_sessions() -> None:
+    """Delete sessions that are over, and their lines in the list. Harmless when repeated."""
+    now = clock.now()
+    Session.objects.filter(expire_date__lt=now).delete()
+    alive = Session.objects.values("session_key")
+    # A session shows its line a moment after it begins; one that is new has time to be saved.
+    UserSession.objects.filter(created_at__lt=now - timedelta(hours=1)).exclude(session_key__in=alive).delete()
 
 
 def _end(sessions: "Iterable[UserSession]") -> int:

@@ -160,7 +160,8 @@ document.addEventListener("bo:confirmed", () => {
   const { element, submitter } = heldBack ?? {};
   heldBack = null;
   if (!element?.isConnected) return;
-  if (element.matches("form")) element.requestSubmit(submitter?.isConnected ? submitter : undefined); else element.click();
+  // Pressed, not submitted: htmx takes the button's own value from the click.
+  if (submitter?.isConnected) submitter.click(); else if (element.matches("form")) element.requestSubmit(); else element.click();
 });
 
 // ---- what newly arrived content needs

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from backoffice.audit.models import Entry
-from backoffice.core.errors import InvalidInput
+from backoffice.core.errors import Conflict, InvalidInput
 from backoffice.people import demonstration, services, tokens
 from backoffice.people.models import Book, Role, User
 from backoffice.people.policy import PERMISSIONS, may, requires
@@ -219,3 +220,25 @@ def test_the_list_of_people_asks_the_database_as_often_for_many_as_for_few(
 
     with django_assert_num_queries(len(few)):
         client.get("/people/")
+
+
+# ---- the first person
+
+
+def test_the_first_administrator_is_made_at_the_command_line_and_only_the_first() -> None:
+    person = services.add_first_administrator(email="Ada@Example.com", name="Ada", password="violet harbour 48 kettle")
+
+    assert (person.email, person.role, person.check_password("violet harbour 48 kettle")) == (
+        "ada@example.com",
+        "administrator",
+        True,
+    )
+    with pytest.raises(Conflict, match="There is an administrator already"):
+        services.add_first_administrator(email="b@example.com", name="B", password="violet harbour 48 kettle")
+
+
+def test_a_weak_password_makes_no_first_administrator() -> None:
+    with pytest.raises(ValidationError):
+        services.add_first_administrator(email="ada@example.com", name="Ada", password="qwerty123456")
+
+    assert not User.objects.exists()

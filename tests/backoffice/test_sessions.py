@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from backoffice.audit.models import Entry
+from backoffice.people.tasks import sweep_sessions
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -162,3 +163,18 @@ def test_a_stolen_cookie_is_worth_nothing_after_signing_out(viewer: Any) -> None
     thief = Client()
     thief.cookies["session"] = stolen
     assert thief.get("/").status_code == 302
+
+
+def test_sessions_that_are_over_are_swept_away_twice_over_and_others_stay(viewer: Any) -> None:
+    with time_machine.travel(START, tick=False) as time:
+        old = sign_in(viewer)
+        time.shift(timedelta(hours=7, minutes=59))
+        new = sign_in(viewer)
+        time.shift(timedelta(minutes=2))
+
+        sweep_sessions()
+        sweep_sessions()
+
+        assert not Session.objects.filter(pk=old.cookies["session"].value).exists()
+        assert [row.session_key for row in UserSession.objects.all()] == [new.session.session_key]
+        assert new.get("/").status_code == 200

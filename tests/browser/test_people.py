@@ -67,7 +67,8 @@ def test_a_value_is_shown_by_itself_once_the_dialog_knows_who_asks(
     page.goto(f"{live_server.url}/clients/{client.pk}/")
     settings.STEP_UP_SECONDS = 0
 
-    page.locator(".bo-masked button").first.click()
+    page.locator(".bo-masked summary").first.click()
+    page.locator(".bo-masked__why button").first.click()
     dialog = page.get_by_role("dialog", name="Is it still you?")
     expect(dialog.get_by_label("Your password")).to_be_focused()
     settings.STEP_UP_SECONDS = 300
