@@ -46,6 +46,8 @@ class BankInstruction(models.Model):
     ibkr_status = models.CharField(max_length=40)
     is_listed = models.BooleanField(default=True)  # False once a look no longer finds it
     first_seen_at = models.DateTimeField()
+    # When it was added, or its number changed, after our first look at this account; None when it was there already.
+    appeared_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField()
 
     objects: ClassVar[BankInstructionQuerySet] = BankInstructionQuerySet.as_manager()  # type: ignore[assignment]

@@ -18,15 +18,15 @@ from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.money import Money, minor_unit
 from backoffice.journal import services as journal
-from backoffice.journal.models import State, Submission
+from backoffice.journal.models import Answer, State, Submission
 from backoffice.people.models import User
+from backoffice.people.policies import services as policies
 from backoffice.people.policy import may
 from clients.models import Account
-from funding import translate
+from funding import risks, translate
 from funding.models import LIFECYCLE, BankInstruction, BankListing, CashTransfer, Kind, Status
 from funding.selectors import twin_of
 
-APPROVALS_OF = {Kind.WITHDRAWAL: 1, Kind.DEPOSIT: 0}  # a deposit notice moves nothing: the client's own wire does
 POLL_SECONDS = (10, 30, 60, 600)  # IBKR asks for 10 minutes between polls of a movement; the first answers come early
 BANKS_STALE_AFTER = timedelta(hours=1)
 BANKS_ASK_AGAIN = timedelta(minutes=1)
@@ -84,6 +84,7 @@ def request_withdrawal(
             f"IBKR takes at most {translate.API_LIMIT} per withdrawal from here; this is about USD {worth:,.0f}.",
             "Make it in IBKR's portal: Transfer & Pay, Withdraw. Or split it, with a reason for each part.",
         )
+    _must_have_rested(bank)
     if withdrawable is not None and withdrawable.money.currency == money.currency and withdrawable.money < money:
         raise InvalidInput(
             "amount", f"Only {withdrawable.money} can leave {account.number} now.", "Enter that much or less."
@@ -166,6 +167,19 @@ def _check_account(account: Account) -> None:
         )
 
 
+def _must_have_rested(bank: BankInstruction) -> None:
+    """New bank details rest before money goes there: somebody who swapped them cannot be quick (reliability.md Z14)."""
+    hours = policies.in_force().document.cooling_off_hours
+    if bank.appeared_at is None or clock.now() >= (free_at := bank.appeared_at + timedelta(hours=hours)):
+        return
+    raise InvalidInput(
+        "bank",
+        f"{bank.ending} was added or changed on {bank.appeared_at:%d %b %H:%M} UTC; new bank details rest for {hours} h.",
+        f"It can be paid from {free_at:%d %b %H:%M} UTC. Call the client back on a number known before; a principal can"
+        " propose another time under Policies.",
+    )
+
+
 def _check_amount(money: Money) -> None:
     if money.amount <= 0:
         raise InvalidInput("amount", "The amount must be more than zero.", "Enter what the client will receive.")
@@ -215,7 +229,7 @@ def _make(transfer: CashTransfer) -> CashTransfer:
         lane="funding",
         master=transfer.account.master,
         maker=transfer.requested_by,
-        approvals_needed=APPROVALS_OF[Kind(transfer.kind)],
+        facts=risks.facts(transfer),
         summary=f"{transfer.get_kind_display()} {transfer.money.rounded()}, {transfer.account.number}",
     )
     return transfer
@@ -237,6 +251,15 @@ def decline(transfer: CashTransfer, *, by: User, reason: str) -> None:
     journal.refuse(_submission(transfer), by=by, reason=reason.strip())
     LIFECYCLE.move(
         transfer, to=Status.CANCELLED, because=f"not approved: {reason.strip()}", by=by, settled_at=clock.now()
+    )
+
+
+@transaction.atomic
+def give_back(transfer: CashTransfer, *, by: User, reason: str) -> None:
+    """Return a transfer to its maker to change; what was typed opens again. Raises InvalidInput, NotPermitted, Conflict."""
+    journal.refuse(_submission(transfer), by=by, reason=reason, answer=Answer.RETURNED)
+    LIFECYCLE.move(
+        transfer, to=Status.CANCELLED, because=f"returned for change: {reason.strip()}", by=by, settled_at=clock.now()
     )
 
 
@@ -377,6 +400,8 @@ def record_banks(account: Account, listed: Iterable[ListedBank], *, methods: Ite
     """Write the list IBKR gave for these methods. What it no longer lists stays, marked so: transfers refer to it."""
     now = clock.now()
     seen = []
+    # At our first look nobody knows how old a bank is; what comes later is new, and rests before it is paid.
+    was_read = BankListing.objects.filter(account=account, read_at__isnull=False).exists()
     for each in listed:
         row, created = BankInstruction.objects.get_or_create(
             account=account,
@@ -388,6 +413,7 @@ def record_banks(account: Account, listed: Iterable[ListedBank], *, methods: Ite
                 "ibkr_status": each.status,
                 "kind": each.kind,
                 "first_seen_at": now,
+                "appeared_at": now if was_read else None,
                 "seen_at": now,
             },
         )
@@ -397,9 +423,28 @@ def record_banks(account: Account, listed: Iterable[ListedBank], *, methods: Ite
                 "funding.see_bank", by=None, on=row, summary=f"Bank instruction {row} of {account.number} seen at IBKR"
             )
             continue
+        if (row.last4, row.currency) != (each.last4, each.currency):
+            row.appeared_at = now
+            audit.record(
+                "funding.bank_changed",
+                by=None,
+                on=row,
+                summary=f"Bank instruction {row} of {account.number} changed at IBKR",
+            )
         row.currency, row.last4, row.ibkr_status, row.kind = each.currency, each.last4, each.status, each.kind
         row.is_listed, row.seen_at = True, now
-        row.save(update_fields=["currency", "last4", "last4_index", "ibkr_status", "kind", "is_listed", "seen_at"])
+        row.save(
+            update_fields=[
+                "currency",
+                "last4",
+                "last4_index",
+                "ibkr_status",
+                "kind",
+                "is_listed",
+                "appeared_at",
+                "seen_at",
+            ]
+        )
     gone = BankInstruction.objects.filter(account=account, method__in=list(methods), is_listed=True).exclude(
         pk__in=seen
     )

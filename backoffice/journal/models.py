@@ -86,6 +86,17 @@ class Submission(models.Model):
     lane = models.CharField(max_length=20)
     maker = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="made")
     approvals_needed = models.PositiveSmallIntegerField(default=0)
+    # What the policy looked at and what it said, so that a later version can be tried on it.
+    kind = models.CharField(max_length=20, blank=True)
+    amount_usd = models.DecimalField(max_digits=24, decimal_places=2, null=True)
+    accounts = models.JSONField(default=list)
+    destination_since = models.DateTimeField(null=True)
+    flags = models.JSONField(default=list)
+    policy_number = models.PositiveIntegerField(null=True)
+    policy_hits = models.JSONField(default=list)
+    approver_roles = models.JSONField(default=list)
+    claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    claimed_at = models.DateTimeField(null=True)
     state = models.CharField(max_length=12, choices=State.choices)
     phase = models.CharField(max_length=8, choices=Phase.choices, default=Phase.SEND)
     due_at = models.DateTimeField()
@@ -113,6 +124,7 @@ class Submission(models.Model):
                 name="submission_unsettled",
                 condition=~models.Q(state__in=["acked", "rejected", "void"]),
             ),
+            models.Index(fields=["created_at", "id"], name="submission_proposed", condition=models.Q(state="proposed")),
         ]
 
     def __str__(self) -> str:
@@ -153,6 +165,40 @@ class Approval(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["submission", "approver"], name="one_approval_per_person")]
+
+
+class Answer(models.TextChoices):
+    REJECTED = "rejected", "Not approved"
+    RETURNED = "returned", "Returned for change"
+
+
+class Rejection(models.Model):
+    """A second person's no to one exact payload, or its return to the maker. Append-only; a trigger holds hash and person."""
+
+    submission = models.OneToOneField(Submission, on_delete=models.PROTECT, related_name="rejection")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    answer = models.CharField(max_length=10, choices=Answer.choices)
+    payload_sha256 = models.CharField(max_length=64)
+    reason = models.TextField()
+    at = models.DateTimeField()
+
+
+class Evidence(models.Model):
+    """A paper beside a submission, such as the note of a call-back; encrypted, append-only, checked when it came in."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="evidence")
+    file_name = models.CharField(max_length=120)
+    content_type = models.CharField(max_length=60)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content = EncryptedTextField()  # base64
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    added_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["added_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["submission", "sha256"], name="one_paper_once")]
 
 
 class Release(models.Model):

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from backoffice.audit import exchanges
+from backoffice.audit import services as audit
 from backoffice.broker import calendar
 from backoffice.broker.models import BrokerageSession, Gate
 from backoffice.core import clock
@@ -36,6 +37,8 @@ from backoffice.journal.models import (
     Submission,
 )
 from backoffice.journal.outcomes import Absent, Accepted, Asked, Found, Look, NotSent, Outcome, Refused, Unknown
+from backoffice.people.policies.document import KINDS
+from backoffice.people.policy import may
 
 CLEAN_LOOKS_NEEDED = 3
 # The transport's own total limit for a write (150 s for registration); past it the sending process has given up.
@@ -65,10 +68,12 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
             return None
         if not row.payload_is_intact:
             raise Conflict(f"submission {row.pk}: the payload is not the one that was approved")
-        if (
-            row.approvals.filter(payload_sha256=row.payload_sha256).exclude(approver=row.maker).count()
-            < row.approvals_needed
-        ):
+        if phase == Phase.SEND and (lost := _who_lost_the_right(row)):
+            LIFECYCLE.move(row, to=State.VOID, because=lost, reason=lost)
+            audit.record("journal.withdraw", by=None, on=row, summary=f"Not sent, {lost}: {row.summary}")
+            return None
+        approved = row.approvals.filter(payload_sha256=row.payload_sha256).exclude(approver=row.maker)
+        if approved.count() < row.approvals_needed:
             raise Conflict(f"submission {row.pk}: the approvals it needs are not there")
         LIFECYCLE.move(
             row,
@@ -80,6 +85,17 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
         )
     exchanges.about_subject(row.subject_model, row.subject_id)
     return row
+
+
+def _who_lost_the_right(row: Submission) -> str:
+    """Say who made or approved it and no longer could: both need their role when it is sent, too (C.7)."""
+    maker = row.maker
+    if maker is not None and row.kind and not may(maker, KINDS[row.kind].permission):
+        return f"{maker.name}, who made it, may no longer make this"
+    for approval in row.approvals.select_related("approver"):
+        if not may(approval.approver, "journal.approve"):
+            return f"{approval.approver.name}, who approved it, may no longer approve"
+    return ""
 
 
 def _parks(row: Submission) -> bool:

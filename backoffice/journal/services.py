@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -13,10 +14,13 @@ from backoffice.audit import services as audit
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
-from backoffice.core.errors import Conflict, NotPermitted
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.fields import DecimalEncoder
-from backoffice.journal.models import LIFECYCLE, Approval, Phase, Release, State, Submission
-from backoffice.people.models import User
+from backoffice.journal.models import LIFECYCLE, Answer, Approval, Phase, Rejection, Release, State, Submission
+from backoffice.people.models import Role, User
+from backoffice.people.policies import limits
+from backoffice.people.policies import services as policies
+from backoffice.people.policies.document import Facts, Ruling
 from backoffice.people.policy import may
 
 
@@ -48,17 +52,25 @@ def submit(
     master: MasterAccount,
     maker: User | None,
     summary: str,
+    facts: Facts | None = None,
     approvals_needed: int = 0,
     reply: str = "",
     due_at: datetime | None = None,
 ) -> Submission:
     """Promise one effect. Written in the caller's transaction; the doorbell rings on commit.
 
-    `summary` names the effect for lists, without personal data. With `approvals_needed` it waits for that many other
-    people. Raises IntegrityError when the key was used before.
+    `summary` names the effect for lists, without personal data. The policy in force rules on `facts`: how many other
+    people must agree, and whether a limit is reached (Conflict). `approvals_needed` asks for at least so many whatever
+    the policy says. Raises IntegrityError when the key was used before.
     """
     text = canonical(payload)
     now = clock.now()
+    policy = policies.in_force()
+    ruling = Ruling(0, (), ())
+    if facts is not None:
+        ruling = policy.document.rule_on(facts, now)
+        limits.take(policy.document, facts, now)
+    approvals_needed = max(approvals_needed, ruling.approvals)
     submission = Submission(
         operation=operation,
         look=look,
@@ -74,6 +86,14 @@ def submit(
         lane=lane,
         maker=maker,
         approvals_needed=approvals_needed,
+        kind=facts.kind if facts else "",
+        amount_usd=facts.amount_usd.quantize(Decimal("0.01")) if facts and facts.amount_usd is not None else None,
+        accounts=list(facts.accounts) if facts else [],
+        destination_since=facts.destination_since if facts else None,
+        flags=list(facts.flags) if facts else [],
+        policy_number=policy.number,
+        policy_hits=list(ruling.hits),
+        approver_roles=list(ruling.roles),
         state=State.PROPOSED if approvals_needed else State.READY,
         due_at=due_at or now,
         created_at=now,
@@ -105,12 +125,9 @@ def approve(submission: Submission, *, by: User, payload_sha256: str, reason: st
     Raises NotPermitted (no right, or the maker), Conflict (another payload than the one shown, or no longer waiting).
     The database holds both rules too.
     """
-    submission = Submission.objects.select_for_update().get(pk=submission.pk)
-    _must_be_a_second_person(submission, by)
-    if submission.state != State.PROPOSED:
-        raise Conflict(f"This is no longer waiting for approval; it is now: {submission.get_state_display().lower()}.")
-    if payload_sha256 != submission.payload_sha256:
-        raise Conflict("What you were shown is not what would be sent. Open it again and compare the seal.")
+    submission = _waiting_for(submission, by, payload_sha256)
+    if submission.approvals.filter(approver=by).exists():
+        raise Conflict("You have approved this already; it needs another person too.")
     Approval.objects.create(
         submission=submission, approver=by, payload_sha256=payload_sha256, reason=reason, at=clock.now()
     )
@@ -124,14 +141,38 @@ def approve(submission: Submission, *, by: User, payload_sha256: str, reason: st
 
 
 @transaction.atomic
-def refuse(submission: Submission, *, by: User, reason: str) -> Submission:
-    """Say no; nothing is sent. Raises NotPermitted, Conflict."""
-    submission = Submission.objects.select_for_update().get(pk=submission.pk)
-    _must_be_a_second_person(submission, by)
-    if submission.state != State.PROPOSED:
-        raise Conflict(f"This is no longer waiting for approval; it is now: {submission.get_state_display().lower()}.")
-    LIFECYCLE.move(submission, to=State.VOID, because=reason, by=by, reason=reason)
-    audit.record("journal.refuse", by=by, on=submission, summary=f"Not approved: {submission.summary}")
+def refuse(submission: Submission, *, by: User, reason: str, answer: Answer = Answer.REJECTED) -> Submission:
+    """Say no, or give it back to its maker to change (`Answer.RETURNED`); nothing is sent.
+
+    Raises NotPermitted, Conflict, and InvalidInput without a reason.
+    """
+    submission = _waiting_for(submission, by, submission.payload_sha256)
+    if not reason.strip():
+        raise InvalidInput("reason", "The person who made it needs to know why.", "Say it in a few words.")
+    Rejection.objects.create(
+        submission=submission, person=by, answer=answer, payload_sha256=submission.payload_sha256,
+        reason=reason.strip(), at=clock.now(),
+    )  # fmt: skip
+    LIFECYCLE.move(submission, to=State.VOID, because=reason.strip(), by=by, reason=reason.strip())
+    action = "journal.refuse" if answer == Answer.REJECTED else "journal.return"
+    audit.record(action, by=by, on=submission, summary=f"{Answer(answer).label}: {submission.summary}")
+    return submission
+
+
+@transaction.atomic
+def take_on(submission: Submission, *, by: User, is_mine: bool) -> Submission:
+    """Say that one is looking at it, so that nobody else starts; or leave it to the others. It binds nobody.
+
+    Raises NotPermitted, Conflict when another person has it.
+    """
+    submission = _waiting_for(submission, by, submission.payload_sha256)
+    if submission.claimed_by_id not in {None, by.pk}:
+        who = submission.claimed_by
+        raise Conflict(f"{who.name if who else 'Somebody'} is looking at this already.")
+    submission.claimed_by = by if is_mine else None
+    submission.claimed_at = clock.now() if is_mine else None
+    submission.save(update_fields=["claimed_by", "claimed_at"])
+    audit.record("journal.claim" if is_mine else "journal.unclaim", by=by, on=submission, summary=submission.summary)
     return submission
 
 
@@ -146,11 +187,18 @@ def withdraw(submission: Submission, *, by: User, reason: str) -> Submission:
     return submission
 
 
-def _must_be_a_second_person(submission: Submission, by: User) -> None:
-    if not may(by, "journal.approve"):
+def _waiting_for(submission: Submission, by: User, payload_sha256: str) -> Submission:
+    """Lock it, and see that this person may decide on exactly this payload now."""
+    locked: Submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    if not may(by, "journal.approve") or by.role not in (locked.approver_roles or [Role.PRINCIPAL]):
         raise NotPermitted("Only a principal may approve or refuse this.")
-    if submission.maker_id == by.pk:
+    if locked.maker_id == by.pk:
         raise NotPermitted("You made this, so another person must approve or refuse it.")
+    if locked.state != State.PROPOSED:
+        raise Conflict(f"This is no longer waiting for approval; it is now: {locked.get_state_display().lower()}.")
+    if payload_sha256 != locked.payload_sha256:
+        raise Conflict("What you were shown is not what would be sent. Open it again and compare the seal.")
+    return locked
 
 
 @transaction.atomic

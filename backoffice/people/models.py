@@ -171,3 +171,65 @@ class ApiToken(models.Model):
     @property
     def is_working(self) -> bool:
         return self.revoked_at is None and clock.now() < self.expires_at
+
+
+class PolicyStatus(models.TextChoices):
+    PROPOSED = "proposed", "Waiting for a second person"
+    APPROVED = "approved", "Approved"
+    DECLINED = "declined", "Not approved"
+    WITHDRAWN = "withdrawn", "Taken back"
+
+
+class PolicyVersion(models.Model):
+    """One version of the firm's rules, frozen when proposed. Version 1 is in code and has no row; triggers hold the rest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    number = models.PositiveIntegerField(unique=True)
+    document_text = models.TextField()  # canonical JSON; `policies.document.read` gives it its types
+    document_sha256 = models.CharField(max_length=64)
+    based_on = models.PositiveIntegerField()
+    reason = models.TextField()
+    maker = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    effective_at = models.DateTimeField()
+    status = models.CharField(max_length=10, choices=PolicyStatus.choices, default=PolicyStatus.PROPOSED)
+    decided_at = models.DateTimeField(null=True)
+    decision = models.TextField(blank=True)  # why it was not approved, or taken back
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["status"], name="policy_one_waits", condition=models.Q(status=PolicyStatus.PROPOSED)
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=PolicyStatus.values), name="policy_status_known"),
+            models.CheckConstraint(condition=models.Q(number__gt=1), name="policy_first_is_in_code"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Policy version {self.number}"
+
+
+class PolicyApproval(models.Model):
+    """A second principal's yes to one exact document. Append-only; a trigger holds hash, role and person."""
+
+    version = models.OneToOneField(PolicyVersion, on_delete=models.PROTECT, related_name="approval")
+    approver = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    document_sha256 = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+
+class LimitCounter(models.Model):
+    """How much of a kind was promised in one window by one account, or by the firm. Locked while it is counted."""
+
+    kind = models.CharField(max_length=20)
+    scope = models.CharField(max_length=40)  # an account number, or "firm"
+    window = models.CharField(max_length=10)
+    starts_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+    usd = models.DecimalField(max_digits=24, decimal_places=2, default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "scope", "window", "starts_at"], name="limit_counted_once")
+        ]

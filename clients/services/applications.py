@@ -14,6 +14,7 @@ from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.ibkr.types.accounts import HybridIndividualApplication
 from backoffice.journal import services as journal
 from backoffice.people.models import User
+from backoffice.people.policies.document import Facts
 from backoffice.people.policy import may
 from clients import rules, translate
 from clients.models import (
@@ -85,6 +86,7 @@ def submit_application(*, application: Application, sha256: str, by: User) -> Ap
         lane="accounts",
         master=row.master,
         maker=by,
+        facts=Facts("application"),
         summary=f"Application, {facts.country_name(row.country)}, {row.draft.get('base_currency')} {row.margin.lower()}",
     )
     return row

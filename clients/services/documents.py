@@ -11,6 +11,7 @@ from backoffice.core import clock, uploads
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.journal import services as journal
 from backoffice.people.models import User
+from backoffice.people.policies.document import Facts
 from backoffice.people.policy import may
 from clients.models import DOCUMENT_LIFECYCLE, AccountTask, Client, Document, DocumentStatus
 from clients.rules import facts
@@ -88,6 +89,7 @@ def send_document(
         lane="accounts",
         master=account.master,
         maker=by,
+        facts=Facts("document", accounts=(account.number,)),
         summary=f"Document for form {task.form_number}, {account.number}",
     )
     return document

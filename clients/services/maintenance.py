@@ -12,6 +12,7 @@ from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.ibkr.types.changes import AddressChange, AliasChange
 from backoffice.journal import services as journal
 from backoffice.people.models import User
+from backoffice.people.policies.document import Facts
 from backoffice.people.policy import may
 from clients import rules, translate
 from clients.models import CASE_LIFECYCLE, Account, CaseKind, CaseStatus, MaintenanceRequest
@@ -96,6 +97,7 @@ def _request(
         lane="accounts",
         master=account.master,
         maker=by,
+        facts=Facts("change", accounts=(account.number,)),
         summary=f"{case.get_kind_display()}, {account.number}",
     )
     return case

@@ -102,7 +102,7 @@ def _settle(submission: Submission, outcome: Outcome) -> None:
             declined = isinstance(answer, dict) and bool(answer.get("is_declined"))
             progress.mark_rejected(order, reason=reason.strip(), is_declined=declined)
         case Asked(question=question):
-            progress.record_question(
+            asked = progress.record_question(
                 order,
                 reply_id=question.reply_id,
                 messages=question.messages,
@@ -111,6 +111,7 @@ def _settle(submission: Submission, outcome: Outcome) -> None:
                 prompt_order_id=question.prompt_order_id,
                 session_serial=sending.session_serial(submission),
             )
+            orders.policy_rule(asked)
 
 
 def send_reply(submission_pk: str) -> None:

@@ -11,6 +11,7 @@ from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.journal import services as journal
 from backoffice.people.models import User
+from backoffice.people.policies.document import Facts
 from backoffice.people.policy import may
 from clients.models import Account
 from trading import translate
@@ -150,6 +151,7 @@ def _promise(change: GroupChange, by: User) -> GroupChange:
         lane="trading",
         master=change.master,
         maker=by,
+        facts=Facts("group"),
         summary=f"{change.get_kind_display()} {change.name}",
     )
     change.save(update_fields=["submission"])

@@ -7,6 +7,8 @@ from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.journal import services as journal
 from backoffice.journal.models import Submission
 from backoffice.people.models import User
+from backoffice.people.policies import services as policies
+from backoffice.people.policies.document import Facts
 from backoffice.people.policy import may
 from trading import policy
 from trading.models import LIFECYCLE, Order, OrderQuestion, Status
@@ -71,6 +73,7 @@ def request_cancel(order: Order, *, by: User) -> Submission:
         lane="trading",
         master=order.master,
         maker=by,
+        facts=Facts("cancel"),
         summary=f"Cancel {order.reference} {order.instrument.symbol}",
     )
     Order.objects.filter(pk=order.pk).update(cancel=submission, changed_at=clock.now())
@@ -100,3 +103,15 @@ def take_back(order: Order, *, by: User, reason: str) -> None:
 def deadline_rule(question: OrderQuestion) -> OrderQuestion:
     """Answer no, because nobody chose in time: an order nobody wanted enough to confirm is not made."""
     return answer(question, by=None, answer=NO, rule=policy.DEADLINE_RULE)
+
+
+def policy_rule(question: OrderQuestion) -> OrderQuestion:
+    """Answer as the policy in force says for IBKR's message ids; a question no rule names stays open for a person.
+
+    What offers its own options instead of yes and no is never confirmed by a rule.
+    """
+    policy_now = policies.in_force()
+    said = policy_now.document.answer_to([str(each) for each in question.message_ids])
+    if said == "ask" or (said == "auto" and question.prompt_order_id):
+        return question
+    return answer(question, by=None, answer=YES if said == "auto" else NO, rule=f"policy {policy_now.number}")

@@ -13,6 +13,7 @@ from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.home.parts import Check
 from backoffice.journal import services as journal
 from backoffice.people.models import User
+from backoffice.people.policies.document import Facts
 from backoffice.people.policy import may
 from clients.models import Account
 from trading import allocation, policy, preview, translate
@@ -283,11 +284,11 @@ def send(order: Order, *, by: User, allocation_sha256: str) -> Order:
     facts = standing.facts(order, by=by)
     if stopped := preview.stops(preview.checks(facts)):
         raise Conflict(f"{stopped[0].title} {stopped[0].detail} Nothing was sent.".replace("  ", " "))
-    _promise(order, allocations, by, facts.value_usd)
+    _promise(order, allocations, by, facts)
     return order
 
 
-def _promise(order: Order, allocations: list[OrderAllocation], by: User, value_usd: Decimal | None) -> None:
+def _promise(order: Order, allocations: list[OrderAllocation], by: User, facts: preview.Facts) -> None:
     payload = {
         "ticket": translate.ticket(order, allocations).model_dump(mode="json", by_alias=True, exclude_none=True),
         "group": order.definition or None,
@@ -305,7 +306,13 @@ def _promise(order: Order, allocations: list[OrderAllocation], by: User, value_u
         lane="trading",
         master=order.master,
         maker=by,
-        approvals_needed=policy.approvals_needed(value_usd),
+        facts=Facts(
+            kind="order",
+            amount_usd=facts.value_usd,
+            has_amount=True,
+            accounts=tuple(row.account.number for row in allocations),
+            flags=tuple(_flags(facts)),
+        ),
         summary=f"{order.reference} {order.get_side_display()} {translate.exact(order.quantity)} {order.instrument.symbol}",
     )
     now = clock.now()
@@ -313,6 +320,18 @@ def _promise(order: Order, allocations: list[OrderAllocation], by: User, value_u
         order, to=Status.REQUESTED, because="sent by its maker", by=by,
         submission=submission, sent_at=now, changed_at=now,
     )  # fmt: skip
+
+
+def _flags(facts: preview.Facts) -> list[str]:
+    """What a second person should look at twice."""
+    found = []
+    if facts.limit is not None and facts.last and abs(facts.limit - facts.last) * 100 / facts.last > policy.COLLAR_WARN:
+        found.append("far_from_market")
+    if facts.value_usd is not None and facts.value_usd * 2 > facts.limit_usd:
+        found.append("above_usual")
+    if facts.twin:
+        found.append("twin")
+    return found
 
 
 @transaction.atomic

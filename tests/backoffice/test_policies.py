@@ -1,0 +1,252 @@
+"""Policies: one typed document per version, two principals for each change, limits counted under a lock."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from backoffice.audit.models import Entry
+from backoffice.core import clock
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
+from backoffice.journal.models import State
+from backoffice.people.models import PolicyApproval, PolicyStatus, PolicyVersion, Role, User
+from backoffice.people.policies import document as documents
+from backoffice.people.policies import services as policies
+from backoffice.people.policies.document import FIRST, ApprovalRule, Document, Facts, Limit, QuestionRule
+from tests.journal_rows import make_submission
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 11, 24, 17, tzinfo=UTC)
+
+
+@pytest.fixture
+def second() -> User:
+    return User.objects.create_user(email="second@alderrow.example", name="Second Principal", role=Role.PRINCIPAL)
+
+
+def changed(**changes: Any) -> Document:
+    columns = {name: getattr(FIRST, name) for name in FIRST.__dataclass_fields__}
+    return Document(**{**columns, **changes})
+
+
+def propose(by: User, document: Document | None = None, **changes: Any) -> PolicyVersion:
+    arguments: dict[str, Any] = {
+        "by": by, "reason": "Larger clients", "effective_at": clock.now(), "based_on": policies.in_force().number,
+    }  # fmt: skip
+    return policies.propose(document or changed(cooling_off_hours=48), **{**arguments, **changes})
+
+
+def put_in_force(document: Document, maker: User, second: User) -> None:
+    row = propose(maker, document)
+    policies.approve(row, by=second, document_sha256=row.document_sha256)
+
+
+def payment(amount: str = "100", **changes: Any) -> Facts:
+    return Facts(
+        **{"kind": "withdrawal", "amount_usd": Decimal(amount), "has_amount": True, "accounts": ("U1",), **changes}
+    )
+
+
+class TestDocument:
+    def test_a_document_reads_back_as_it_was_written(self) -> None:
+        document = changed(questions=(QuestionRule("o163", "auto"),), batch_below_usd=Decimal(5_000))
+
+        assert documents.read(document.as_text()) == document
+
+    def test_the_first_version_says_what_the_product_did_before_there_were_policies(self) -> None:
+        assert FIRST.rule_on(payment(), NOON).approvals == 1
+        assert FIRST.rule_on(Facts("order", Decimal(400_000)), NOON).approvals == 0
+        assert FIRST.order_limits_usd == {"advisor": Decimal(500_000), "principal": Decimal(2_000_000)}
+        assert FIRST.answer_to(["o163"]) == "ask"
+
+    @pytest.mark.parametrize(("amount", "needed"), [("50000", 1), ("50000.01", 2), (None, 2)])
+    def test_the_strictest_rule_decides_and_an_amount_without_a_rate_counts_as_large(
+        self, amount: Any, needed: int
+    ) -> None:
+        document = changed(approvals=(*FIRST.approvals, ApprovalRule("withdrawal", 2, above_usd=Decimal(50_000))))
+
+        ruling = document.rule_on(payment(amount_usd=Decimal(amount) if amount else None), NOON)
+
+        assert ruling.approvals == needed
+
+    @pytest.mark.parametrize(("days", "needed"), [(6, 2), (7, 1), (None, 1)])
+    def test_a_young_destination_needs_more_people(self, days: int | None, needed: int) -> None:
+        document = changed(approvals=(*FIRST.approvals, ApprovalRule("withdrawal", 2, younger_than_days=7)))
+        since = None if days is None else NOON - timedelta(days=days)
+
+        assert document.rule_on(payment(destination_since=since), NOON).approvals == needed
+
+    def test_several_message_ids_are_confirmed_only_when_each_of_them_may_be(self) -> None:
+        document = changed(questions=(QuestionRule("o163", "auto"), QuestionRule("o451", "refuse")))
+
+        assert document.answer_to(["o163"]) == "auto"
+        assert document.answer_to(["o163", "o999"]) == "ask"
+        assert document.answer_to(["o163", "o451"]) == "refuse"
+        assert document.answer_to([]) == "ask"
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"approvals": ()},
+            {"approvals": (ApprovalRule("withdrawal", 1, younger_than_days=7),)},
+            {"approvals": (*FIRST.approvals, ApprovalRule("tea", 1))},
+            {"limits": (Limit("order", "firm", "day"),)},
+            {"limits": (Limit("order", "firm", "day", 1), Limit("order", "firm", "day", 2))},
+            {"questions": (QuestionRule("o163", "auto"), QuestionRule("o163", "ask"))},
+            {"cooling_off_hours": -1},
+        ],
+    )
+    def test_a_document_that_contradicts_itself_or_opens_the_door_is_refused(self, changes: Any) -> None:
+        with pytest.raises(InvalidInput):
+            documents.check(changed(**changes))
+
+    def test_a_text_with_a_name_nobody_knows_is_not_a_policy(self) -> None:
+        with pytest.raises(InvalidInput, match="This is not a policy"):
+            documents.read(FIRST.as_text().replace("cooling_off_hours", "cooling_off"))
+
+
+class TestChange:
+    def test_a_change_takes_effect_on_its_day_once_a_second_principal_has_approved_it(
+        self, principal: User, second: User, time_machine: Any
+    ) -> None:
+        tomorrow = clock.now() + timedelta(days=1)
+        row = propose(principal, effective_at=tomorrow)
+
+        policies.approve(row, by=second, document_sha256=row.document_sha256)
+
+        assert policies.in_force().number == 1
+        time_machine.move_to(tomorrow + timedelta(seconds=1))
+        assert policies.in_force().number == 2
+        assert policies.in_force().document.cooling_off_hours == 48
+        assert policies.in_force(tomorrow - timedelta(seconds=1)).number == 1
+
+    def test_the_author_of_a_change_cannot_approve_it(self, principal: User) -> None:
+        row = propose(principal)
+
+        with pytest.raises(NotPermitted, match="another principal must approve it"):
+            policies.approve(row, by=principal, document_sha256=row.document_sha256)
+
+        assert policies.in_force().number == 1
+
+    def test_approving_another_document_than_the_one_shown_is_refused(self, principal: User, second: User) -> None:
+        row = propose(principal)
+
+        with pytest.raises(Conflict, match="compare the seal"):
+            policies.approve(row, by=second, document_sha256="0" * 64)
+
+    @pytest.mark.parametrize("name", ["operations", "advisor", "viewer", "administrator"])
+    def test_only_principals_propose(self, name: str, request: pytest.FixtureRequest) -> None:
+        with pytest.raises(NotPermitted):
+            propose(request.getfixturevalue(name))
+
+    def test_one_change_waits_at_a_time_and_starts_from_what_is_in_force(self, principal: User, second: User) -> None:
+        with pytest.raises(Conflict, match="came into force meanwhile"):
+            propose(principal, based_on=7)
+        row = propose(principal)
+        with pytest.raises(Conflict, match="waits for its second person"):
+            propose(principal, changed(cooling_off_hours=72))
+
+        policies.decline(row, by=second, reason="Too long")
+
+        assert row.status == PolicyStatus.PROPOSED  # the caller's copy; the row is decided
+        assert PolicyVersion.objects.get(pk=row.pk).status == PolicyStatus.DECLINED
+        assert Entry.objects.filter(action="policies.decline").count() == 1
+
+
+class TestDatabase:
+    def test_raw_sql_cannot_approve_ones_own_policy(self, principal: User) -> None:
+        row = propose(principal)
+
+        with pytest.raises(IntegrityError, match="nobody approves their own policy"), transaction.atomic():
+            PolicyApproval.objects.create(
+                version=row, approver=principal, document_sha256=row.document_sha256, at=clock.now()
+            )
+
+    def test_raw_sql_cannot_approve_another_document(self, principal: User, second: User) -> None:
+        row = propose(principal)
+
+        with pytest.raises(IntegrityError, match="of another policy"), transaction.atomic():
+            PolicyApproval.objects.create(version=row, approver=second, document_sha256="0" * 64, at=clock.now())
+
+    def test_raw_sql_cannot_let_somebody_else_than_a_principal_approve(self, principal: User, operations: User) -> None:
+        row = propose(principal)
+
+        with pytest.raises(IntegrityError, match="only a principal"), transaction.atomic():
+            PolicyApproval.objects.create(
+                version=row, approver=operations, document_sha256=row.document_sha256, at=clock.now()
+            )
+
+    @pytest.mark.parametrize(
+        ("column", "value", "says"),
+        [
+            ("status", "approved", "lacks an approval"),
+            ("document_text", "{}", "frozen"),
+            ("document_sha256", "0" * 64, "frozen"),
+            ("effective_at", "2020-01-01T00:00:00Z", "frozen"),
+        ],
+    )
+    def test_raw_sql_cannot_change_a_proposed_policy(self, principal: User, column: str, value: str, says: str) -> None:
+        row = propose(principal)
+
+        with pytest.raises(IntegrityError, match=says), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE people_policyversion SET {column} = %s WHERE id = %s", [value, row.pk])
+
+    def test_raw_sql_cannot_write_an_approved_version_or_delete_one(self, principal: User) -> None:
+        row = propose(principal)
+
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM people_policyversion WHERE id = %s", [row.pk])
+        policies.decline(row, by=principal, reason="Again")
+        with pytest.raises(IntegrityError, match="begins as a proposal"), transaction.atomic():
+            PolicyVersion.objects.create(
+                number=9, document_text="{}", document_sha256="0" * 64, based_on=1, reason="x", maker=principal,
+                proposed_at=clock.now(), effective_at=clock.now(), status=PolicyStatus.APPROVED,
+            )  # fmt: skip
+
+
+class TestRulings:
+    def test_the_policy_in_force_says_how_many_must_approve_and_is_remembered(
+        self, master: Any, operations: User, principal: User, second: User
+    ) -> None:
+        put_in_force(changed(approvals=(ApprovalRule("withdrawal", 2),)), principal, second)
+
+        submission = make_submission(master, operations, facts=payment())
+
+        assert (submission.approvals_needed, submission.policy_number) == (2, 2)
+        assert submission.state == State.PROPOSED
+        assert submission.policy_hits == ["Withdrawal: 2 × principal"]
+
+    def test_a_count_limit_refuses_the_next_one_with_the_rule_and_the_figure(
+        self, master: Any, operations: User, principal: User, second: User
+    ) -> None:
+        put_in_force(changed(limits=(Limit("withdrawal", "account", "day", 2),)), principal, second)
+        make_submission(master, operations, facts=payment())
+        make_submission(master, operations, facts=payment())
+
+        with (
+            pytest.raises(Conflict, match="U1 may have 2 withdrawals each day; this would be number 3"),
+            transaction.atomic(),
+        ):
+            make_submission(master, operations, facts=payment())
+
+        make_submission(master, operations, facts=payment(accounts=("U2",)))
+
+    def test_an_amount_limit_adds_up_and_a_new_window_starts_from_nothing(
+        self, master: Any, operations: User, principal: User, second: User, time_machine: Any
+    ) -> None:
+        time_machine.move_to(NOON, tick=False)
+        put_in_force(changed(limits=(Limit("withdrawal", "firm", "minute", usd=Decimal(250)),)), principal, second)
+        make_submission(master, operations, facts=payment("200"))
+        with (
+            pytest.raises(Conflict, match="USD 250 of withdrawals each minute; with this it would be USD 300"),
+            transaction.atomic(),
+        ):
+            make_submission(master, operations, facts=payment())
+        with pytest.raises(Conflict, match="cannot be checked without a rate"), transaction.atomic():
+            make_submission(master, operations, facts=payment(amount_usd=None))
+
+        time_machine.move_to(NOON + timedelta(minutes=1), tick=False)
+
+        assert make_submission(master, operations, facts=payment()).state == State.PROPOSED
