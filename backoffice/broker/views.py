@@ -13,7 +13,7 @@ from backoffice.broker.models import Gate, MasterAccount
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput, NotPermitted
 from backoffice.people.models import User
-from backoffice.people.policy import may, requires
+from backoffice.people.policy import held_back, may, requires
 
 
 class GateForm(forms.Form):
@@ -42,6 +42,8 @@ def gate_set(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     if not form.is_valid():
         return _page(request, form=form, status=422)
+    if form.cleaned_data["to_open"] and (question := held_back(request, "broker.open_gate")):
+        return question
     turn = services.open_gate if form.cleaned_data["to_open"] else services.close_gate
     try:
         turn(

@@ -1,14 +1,17 @@
 """What cannot be taken back asks who it is, five minutes after the last proof, and loses nothing that was typed."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
+from django.urls import URLResolver, get_resolver
 
 from backoffice.audit.models import Entry
+from backoffice.broker.models import Gate
 from backoffice.people import policy
 from backoffice.people.models import Invitation, User
 from tests.conftest import PASSWORD
@@ -176,6 +179,37 @@ def test_a_clock_that_was_set_back_does_not_make_an_old_proof_fresh(time: Any, a
     time.shift(timedelta(minutes=-1))
 
     assert client.post("/people/invite/", SEAT)["Location"].startswith("/account/reauthenticate/")
+
+
+def test_stopping_never_asks_and_letting_go_again_does(time: Any, principal: User, second_principal: User) -> None:
+    stop = {"scope": "global", "key": "", "reason": "A drill", "to_open": ""}
+    client, other = sign_in(principal), sign_in(second_principal)
+    time.shift(301)
+
+    stopped = client.post("/connections/gates/", stop)
+    asked = other.post("/connections/gates/", {**stop, "to_open": "on"})
+
+    assert stopped["Location"] == "/connections/"
+    assert asked["Location"] == "/account/reauthenticate/?next=%2Fconnections%2Fgates%2F"
+    assert not Gate.objects.get().is_open
+    other.post(asked["Location"], {"password": PASSWORD, "next": "/connections/gates/"})
+    assert Gate.objects.get().is_open
+
+
+def test_everything_that_asks_guards_an_address() -> None:
+    guarding = {getattr(view, "permission", None) for view in views()}
+
+    # A gate's address stops as well as opens, so its view asks for the second itself (see above).
+    assert policy.STEP_UP - guarding == {"broker.open_gate"}
+
+
+def views(resolver: Any = None) -> Iterator[Any]:
+    """Every view of the URLconf."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from views(pattern)
+        else:
+            yield pattern.callback
 
 
 def test_what_asks_is_in_the_policy_and_reading_pages_is_not_among_it() -> None:
