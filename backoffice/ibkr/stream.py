@@ -139,6 +139,7 @@ class Stream:
         self._failures = 0
         self.is_closed = False
         self.is_authenticated: bool | None = None
+        self.heard_at: datetime | None = None
 
     def __repr__(self) -> str:
         return f"Stream({self.address}, {'open' if self.is_open else 'not open'})"
@@ -268,7 +269,7 @@ class Stream:
         except (WebSocketException, OSError):
             self._lose("IBKR ended the stream")
             return False
-        self._heard_at = self._now_ms()
+        self._heard_at, self.heard_at = self._now_ms(), self._now()
         for event in self._known.take(frame, self._now()):
             self._note(event)
             self._on_event(event)
