@@ -4,7 +4,7 @@ import base64
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -43,6 +43,8 @@ class Environment(BaseSettings):
     REVEALS_PER_HOUR: int = Field(default=30, ge=1)
     QUESTION_SECONDS: int = Field(default=60, ge=5, le=600)
     SANDBOX_LIMITS: bool = True
+    STREAM_COOKIE: Literal["bare", "json"] = "bare"
+    MARKET_DATA_LINES: int = Field(default=100, ge=10, le=1000)
     MFA_REQUIRED: bool = True
     STEP_UP_SECONDS: int = Field(default=300, ge=1)
     SESSION_IDLE_SECONDS: int = Field(default=900, ge=60, le=900)
@@ -142,6 +144,8 @@ JOURNAL_LOOK_SECONDS = [int(step) for step in env.JOURNAL_LOOK_SECONDS.split(","
 REVEALS_PER_HOUR = env.REVEALS_PER_HOUR
 QUESTION_SECONDS = env.QUESTION_SECONDS
 SANDBOX_LIMITS = env.SANDBOX_LIMITS
+STREAM_COOKIE = env.STREAM_COOKIE
+MARKET_DATA_LINES = env.MARKET_DATA_LINES
 
 INSTALLED_APPS = [
     "backoffice.home",

@@ -130,6 +130,10 @@ class BrokerageSession(models.Model):
     serial = models.BigIntegerField(default=0)
     changed_at = models.DateTimeField(null=True)
     last_tickle_at = models.DateTimeField(null=True)
+    stream_since = models.DateTimeField(null=True)  # empty while there is no stream
+    stream_heard_at = models.DateTimeField(null=True)
+    stream_topics = models.PositiveSmallIntegerField(default=0)
+    stream_detail = models.CharField(max_length=300, blank=True)  # why there is none
 
     @property
     def is_live(self) -> bool:

@@ -1,24 +1,32 @@
 """The session keeper: one owner per brokerage username, by lease, with a fence.
 
-Token, SSO session, validate, init, wait until established, prime, tickle. A competing login is seen and said, never
-fought: the keeper takes a session over only where the row shows that the stale one was this installation's own.
-Sources: trading.md sections 1.1-1.3.
+Token, SSO session, validate, init, wait until established, prime, tickle; then the stream, for whoever registered with
+`streaming`. A session that is still good is resumed with the bearer it was opened with: so a keeper that was killed
+leaves nothing that its successor would have to throw out, and after IBKR's nightly reset no new sign-on is needed.
+
+A competing login is seen and said, never fought: `compete` is never sent, and IBKR is asked again once a minute at
+most. In IBKR's maintenance windows nothing is tried at all. Sources: trading.md sections 1.1-1.3 and 7.
 """
 
 import os
 import socket
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F, Q
 
+from backoffice.broker import calendar
 from backoffice.broker import client as broker
 from backoffice.broker.models import BrokerageSession, MasterAccount, SessionState
+from backoffice.broker.streaming import Line
 from backoffice.core import clock
 from backoffice.ibkr import IbkrClient
 from backoffice.ibkr.errors import AuthFailed, IbkrError
+from backoffice.ibkr.stream import CookieForm
+from backoffice.ibkr.types.session import AuthStatus
+from backoffice.ibkr.windows import Closure
 
 LEASE = timedelta(seconds=45)
 TICKLE_EVERY = timedelta(seconds=55)
@@ -26,6 +34,8 @@ LOOK_EVERY_SECONDS = 5
 ESTABLISH_SECONDS = 30
 COMPETING_SECONDS = 60
 RETRY_SECONDS = (5, 15, 30, 60)  # never quicker than once a minute in the long run: IBKR locks out re-login loops
+STREAM_AGAIN = timedelta(seconds=60)  # after IBKR refused a stream though the session was good
+TICKLE_PATH = "/v1/api/tickle"
 
 
 class LeaseLost(Exception):
@@ -40,6 +50,9 @@ class Keeper:
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self.fence = 0
         self._sleep = sleep
+        self._line: Line | None = None
+        self._next_line_at: datetime | None = None
+        self._is_doubtful = False
 
     def acquire(self) -> bool:
         """Take the lease if it is free or lapsed; True when this keeper owns the username now."""
@@ -58,29 +71,50 @@ class Keeper:
 
         Raises IbkrError when IBKR does not let us in.
         """
-        was_ours = self._row().state in {SessionState.LIVE, SessionState.STARTING}
         self._note(SessionState.STARTING, "Logging in")
         client = broker.client_for(self.master, lane="session")
+        status = self._status_of_old_bearer(client)
+        is_resumed = status is not None and status.is_ready
+        if status is None:
+            self._sign_on(client)
+        if not is_resumed:
+            status = self._establish(client)
+        if status is not None and status.competing:
+            self._note(SessionState.COMPETING, _competing_words("Someone else is logged in with this username", status))
+            return False
+        self._prime(client)
+        serial = {} if is_resumed else {"serial": F("serial") + 1}
+        self._note(SessionState.LIVE, "", last_tickle_at=clock.now(), **serial)
+        return True
+
+    def _status_of_old_bearer(self, client: IbkrClient) -> AuthStatus | None:
+        """Return how the session of the bearer we have stands; None when that sign-on is over, or there was none."""
+        if not self._row().bearer:
+            return None
+        try:
+            return client.session.status()
+        except AuthFailed:
+            return None
+
+    def _sign_on(self, client: IbkrClient) -> None:
         granted = client.sso.trading_session(self.master.username, ip=settings.IBKR_EGRESS_IP)
+        self._renew()  # a keeper that lost its lease meanwhile must not write over its successor's bearer
         row = self._row()
         row.bearer = granted.bearer
         row.save(update_fields=["bearer"])
         client.session.validate()
-        status = client.session.init(compete=was_ours)
+
+    def _establish(self, client: IbkrClient) -> AuthStatus:
+        status = client.session.init(compete=False)
         waited = 0
-        while not status.is_ready and not status.competing and waited < ESTABLISH_SECONDS:
+        while not status.is_ready and not status.competing:
+            if waited == ESTABLISH_SECONDS:
+                raise AuthFailed(f"IBKR did not establish the session within {ESTABLISH_SECONDS} seconds.")
             self._sleep(1)
             waited += 1
             self._renew()
             status = client.session.status()
-        if status.competing:
-            self._note(SessionState.COMPETING, "Someone else is logged in with this username, e.g. in TWS")
-            return False
-        if not status.is_ready:
-            raise AuthFailed(f"IBKR did not establish the session within {ESTABLISH_SECONDS} seconds.")
-        self._prime(client)
-        self._note(SessionState.LIVE, "", serial=F("serial") + 1, last_tickle_at=clock.now())
-        return True
+        return status
 
     def keep(self, *, should_stop: Callable[[], bool]) -> None:
         """Own the session until told to stop, then leave none behind. Returns when stopped or when the lease is lost."""
@@ -89,42 +123,114 @@ class Keeper:
             while not should_stop():
                 self._renew()
                 try:
-                    failures = self._step(failures)
+                    self._rest_or_step(should_stop)
+                    failures = 0
                 except IbkrError as error:
+                    self._hang_up()
                     failures += 1
                     self._note(SessionState.DOWN, error.reason)
                     self._pause(RETRY_SECONDS[min(failures, len(RETRY_SECONDS)) - 1], should_stop)
+            self.close()
         except LeaseLost:
             return
-        self.close()
+        finally:
+            self._hang_up()
 
-    def _step(self, failures: int) -> int:
+    def _rest_or_step(self, should_stop: Callable[[], bool]) -> None:
+        closure = calendar.closed_for_path(self.master, TICKLE_PATH)
+        if closure is None:
+            self._step(should_stop)
+        else:
+            self._rest(closure, should_stop)
+
+    def _step(self, should_stop: Callable[[], bool] = lambda: False) -> None:
         row = self._row()
         if row.state != SessionState.LIVE:
+            self._hang_up()
             if not self.open():
-                self._wait_for_the_other_login()
-            return 0
-        if row.last_tickle_at is None or clock.now() - row.last_tickle_at >= TICKLE_EVERY:
-            session = broker.client_for(self.master, lane="session").session
-            status = session.tickle().auth or session.status()
-            if status.competing:
-                self._note(SessionState.COMPETING, "Someone else took the session over, e.g. in TWS")
-            elif not status.authenticated:
-                self._note(SessionState.DOWN, "IBKR ended the session")
-            else:
-                self._note(SessionState.LIVE, "", last_tickle_at=clock.now())
-        self._sleep(LOOK_EVERY_SECONDS)
-        return 0
+                self._pause(COMPETING_SECONDS, should_stop)
+            return
+        if self._is_doubtful or row.last_tickle_at is None or clock.now() - row.last_tickle_at >= TICKLE_EVERY:
+            self._is_doubtful = False
+            if not self._tickle():
+                return
+        self._listen(should_stop)
 
-    def _wait_for_the_other_login(self) -> None:
-        # One look a minute: quicker would be the fight that trading.md 1.3 warns of.
-        for _ in range(COMPETING_SECONDS // LOOK_EVERY_SECONDS):
-            self._renew()
-            self._sleep(LOOK_EVERY_SECONDS)
+    def _tickle(self) -> bool:
+        """Keep the session alive; False when it is not ours any more."""
+        session = broker.client_for(self.master, lane="session").session
+        status = session.tickle().auth or session.status()
+        if status.competing:
+            self._note(SessionState.COMPETING, _competing_words("Someone else took the session over", status))
+        elif not status.authenticated:
+            self._note(SessionState.DOWN, "IBKR ended the session")
+        else:
+            self._note(SessionState.LIVE, "", last_tickle_at=clock.now())
+            return True
+        return False
+
+    # ---- the stream
+
+    def _listen(self, should_stop: Callable[[], bool]) -> None:
+        """Hear the stream until the next look at the lease; without one, wait as long."""
+        line = self._line_now()
+        if line is None:
+            self._pause(LOOK_EVERY_SECONDS, should_stop)
+            return
+        line.subscribe()
+        for _ in range(LOOK_EVERY_SECONDS):
+            if should_stop() or self._is_doubtful:
+                break
+            self._is_doubtful |= line.run(1)
+        self._note_line(line)
+        if line.is_over:
+            self._next_line_at = clock.now() + STREAM_AGAIN
+            self._hang_up(keep_state=True)
+
+    def _line_now(self) -> Line | None:
+        if self._line is None and (self._next_line_at is None or clock.now() >= self._next_line_at):
+            client = broker.client_for(self.master, lane="session")
+            session = client.session.tickle().session
+            cookie = CookieForm(settings.STREAM_COOKIE)
+            if session:
+                self._line = Line(
+                    self.master, lambda on_event: client.streams.open(session, on_event=on_event, cookie=cookie)
+                )
+        return self._line
+
+    def _hang_up(self, *, keep_state: bool = False) -> None:
+        line, self._line = self._line, None
+        if line is None:
+            return
+        line.close()
+        if not keep_state:
+            BrokerageSession.objects.filter(master=self.master, fence=self.fence).update(
+                stream_since=None, stream_topics=0, stream_detail=""
+            )
+
+    def _note_line(self, line: Line) -> None:
+        state = line.state
+        BrokerageSession.objects.filter(master=self.master, fence=self.fence).update(
+            stream_since=state.since,
+            stream_heard_at=state.heard_at,
+            stream_topics=state.topics,
+            stream_detail=state.detail[:300],
+        )
+
+    # ---- waiting and ending
+
+    def _rest(self, closure: Closure, should_stop: Callable[[], bool]) -> None:
+        """Leave IBKR alone while it is closed; what was live is looked at afterwards."""
+        self._hang_up()
+        self._note(SessionState.DOWN, calendar.sentence(closure))
+        self._pause(LOOK_EVERY_SECONDS, should_stop)
 
     def close(self) -> None:
         """Log out and give the lease back."""
-        if self._row().bearer:
+        self._hang_up()
+        row = self._row()
+        if row.bearer and row.state != SessionState.COMPETING:
+            self._note(SessionState.STARTING, "Logging out")  # a session we lost sight of may still be there
             try:
                 broker.client_for(self.master, lane="session").session.logout()
             except IbkrError as error:
@@ -162,3 +268,9 @@ class Keeper:
         mine = BrokerageSession.objects.filter(master=self.master, fence=self.fence)
         if not mine.update(state=state, detail=detail[:300], changed_at=clock.now(), **changes):
             raise LeaseLost
+
+
+def _competing_words(what: str, status: AuthStatus) -> str:
+    """Say what is so, with whatever IBKR added: it never names who it is."""
+    said = f". IBKR says: {status.message}" if status.message else ""
+    return f"{what}, e.g. in TWS{said}"

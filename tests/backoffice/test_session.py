@@ -1,15 +1,38 @@
 """The session keeper against the sandbox: one owner, a competing login seen and not fought, nothing left behind."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
 from backoffice.broker import client as broker
+from backoffice.broker import streaming
 from backoffice.broker.models import AccessToken, BrokerageSession, FamilyHealth, SessionState
 from backoffice.broker.session import Keeper, LeaseLost
+from backoffice.core import clock
 from backoffice.ibkr.errors import AuthFailed, NotSent
+from backoffice.ibkr.types.stream import QuoteEvent, SessionEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def wanted() -> list[str]:
+    """The instruments somebody wants."""
+    return []
+
+
+@pytest.fixture
+def heard(wanted: list[str]) -> Iterator[list[Any]]:
+    """What the stream tells the only listener there is."""
+    told: list[Any] = []
+    listener = streaming.Listener(
+        wishes=lambda _master: streaming.Wishes(conids=tuple(wanted)), take=lambda _master, news: told.extend(news)
+    )
+    with streaming.listeners.holding(listener):
+        yield told
 
 
 def test_opening_makes_the_session_live_and_usable(connected_master: Any, live_session: BrokerageSession) -> None:
@@ -68,7 +91,7 @@ def test_a_competing_login_is_seen_and_not_fought(
     BrokerageSession.objects.update(last_tickle_at=None)
     inits_before = len([call for call in sandbox.requests() if call["path"].endswith("/ssodh/init")])
 
-    keeper._step(0)
+    keeper._step()
 
     live_session.refresh_from_db()
     assert live_session.state == SessionState.COMPETING
@@ -86,3 +109,148 @@ def test_stopping_logs_out_and_leaves_no_bearer(
     live_session.refresh_from_db()
     assert (live_session.state, live_session.bearer, live_session.owner) == (SessionState.DOWN, None, "")
     assert sandbox.requests()[-1]["path"].endswith("/logout")
+
+
+def logins(sandbox: Any) -> list[str]:
+    """The calls that opened sessions, in order."""
+    ends = ("/sso-sessions", "/ssodh/init")
+    return [call["path"].rpartition("/")[2] for call in sandbox.requests() if call["path"].endswith(ends)]
+
+
+def test_a_killed_keepers_session_is_taken_over_and_not_opened_twice(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any
+) -> None:
+    successor = Keeper(connected_master, sleep=lambda _seconds: None)
+    successor.owner = "another-host:1"
+    assert not successor.acquire()
+    BrokerageSession.objects.update(lease_until=clock.now() - timedelta(seconds=1), last_tickle_at=None)
+
+    assert successor.acquire()
+    successor._step(lambda: True)
+
+    live_session.refresh_from_db()
+    assert (live_session.state, live_session.serial, live_session.owner) == (SessionState.LIVE, 1, "another-host:1")
+    assert logins(sandbox) == ["sso-sessions", "init"]
+
+
+def test_after_the_nightly_reset_the_session_is_opened_again_with_the_same_sign_on(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any
+) -> None:
+    sandbox.control("POST", "session", {"username": "alder01", "action": "reset"})
+    keeper = Keeper(connected_master)
+    assert keeper.acquire()
+    BrokerageSession.objects.update(last_tickle_at=None)
+
+    keeper._step(lambda: True)
+    live_session.refresh_from_db()
+    assert live_session.state == SessionState.DOWN
+    keeper._step(lambda: True)
+
+    live_session.refresh_from_db()
+    assert (live_session.state, live_session.serial) == (SessionState.LIVE, 2)
+    assert logins(sandbox) == ["sso-sessions", "init", "init"]
+
+
+def test_a_sign_on_that_is_over_is_replaced(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any
+) -> None:
+    sandbox.control("POST", "session", {"username": "alder01", "action": "logout"})
+    keeper = Keeper(connected_master)
+    assert keeper.acquire()
+
+    assert keeper.open()
+
+    live_session.refresh_from_db()
+    assert (live_session.state, live_session.serial) == (SessionState.LIVE, 2)
+    assert logins(sandbox) == ["sso-sessions", "init", "sso-sessions", "init"]
+
+
+def test_the_keeper_never_competes_and_says_who_has_the_session(
+    connected_master: Any, sandbox: Any, live_session: BrokerageSession
+) -> None:
+    sandbox.control("POST", "session", {"username": "alder01", "action": "steal"})
+    waited: list[int] = []
+    keeper = Keeper(connected_master, sleep=waited.append)
+    assert keeper.acquire()
+    BrokerageSession.objects.update(state=SessionState.DOWN)
+
+    keeper._step()
+
+    live_session.refresh_from_db()
+    assert live_session.state == SessionState.COMPETING
+    assert live_session.detail == "Someone else is logged in with this username, e.g. in TWS"
+    assert sum(waited) == 60  # before it asks again
+    assert logins(sandbox) == ["sso-sessions", "init", "init"]  # with `compete` the second one would have taken it
+
+
+def test_in_a_maintenance_window_nothing_is_tried_and_the_page_says_until_when(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any
+) -> None:
+    connected_master.keeps_windows = True
+    connected_master.save(update_fields=["keeps_windows"])
+    keeper = Keeper(connected_master, sleep=lambda _seconds: None)
+    asked = len(sandbox.requests())
+    turns = iter([False, False, True])
+
+    with time_machine.travel("2026-11-24T06:00:00+00:00", tick=False):  # 01:00 in New York
+        assert keeper.acquire()
+        keeper._rest_or_step(lambda: next(turns, True))
+
+    live_session.refresh_from_db()
+    assert live_session.state == SessionState.DOWN
+    assert live_session.detail == "IBKR resets its trading system, until Tuesday 01:45 New York time."
+    assert len(sandbox.requests()) == asked
+
+
+def test_the_stream_carries_what_listeners_want_and_shows_its_state(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any, heard: list[Any], wanted: list[str]
+) -> None:
+    wanted.append("265598")
+    keeper = Keeper(connected_master, sleep=lambda _seconds: None)
+    assert keeper.acquire()
+
+    keeper._step(lambda: any(isinstance(event, QuoteEvent) for event in heard))
+
+    live_session.refresh_from_db()
+    assert live_session.stream_since is not None
+    assert live_session.stream_heard_at is not None
+    assert live_session.stream_topics == 4
+    (line,) = sandbox.control("GET", "stream")["connections"]
+    assert sorted(line["subscriptions"]) == ["smd+265598", "sor", "spl", "str"]
+    keeper.close()
+    live_session.refresh_from_db()
+    assert (live_session.stream_since, live_session.stream_topics) == (None, 0)
+    assert sandbox.control("GET", "stream")["connections"] == []
+
+
+def test_what_nobody_wants_any_more_gives_its_line_back(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any, heard: list[Any], wanted: list[str]
+) -> None:
+    wanted.append("265598")
+    keeper = Keeper(connected_master, sleep=lambda _seconds: None)
+    assert keeper.acquire()
+    keeper._step(lambda: any(isinstance(event, QuoteEvent) for event in heard))
+    wanted[:] = ["8314"]
+    heard.clear()
+
+    keeper._step(lambda: any(isinstance(event, QuoteEvent) for event in heard))
+
+    (line,) = sandbox.control("GET", "stream")["connections"]
+    assert sorted(line["subscriptions"]) == ["smd+8314", "sor", "spl", "str"]
+    keeper.close()
+
+
+def test_a_session_taken_elsewhere_is_noticed_by_the_stream_without_waiting_for_the_next_tickle(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any, heard: list[Any]
+) -> None:
+    keeper = Keeper(connected_master, sleep=lambda _seconds: None)
+    assert keeper.acquire()
+    keeper._step(lambda: any(isinstance(event, SessionEvent) for event in heard))
+    sandbox.control("POST", "session", {"username": "alder01", "action": "steal"})
+
+    keeper._step()
+    keeper._step()
+
+    live_session.refresh_from_db()
+    assert live_session.state == SessionState.COMPETING
+    keeper._hang_up()
