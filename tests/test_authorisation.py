@@ -154,6 +154,7 @@ MATRIX: dict[str, Entry] = {
     "trading:instrument_ask": act("trading.view"),
     "trading:instrument_found": see("trading.view", "search", is_personal=True),
     "trading:quoted": see("trading.view", "quote", is_personal=True),
+    "trading:quote_live": see("trading.view", "instrument", is_shared=True),
     "trading:instrument": see("trading.view", "instrument", is_shared=True),
     "trading:instrument_choose": see("trading.view", "instrument", is_shared=True),
     "trading:quote": act("trading.view", of="instrument", is_shared=True),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db.models import Q
 from django.urls import reverse
 
+from backoffice.broker import streaming
 from backoffice.core.money import Money
 from backoffice.home import formats, registry
 from backoffice.home.parts import TimelineEvent
@@ -25,12 +26,13 @@ from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
-from trading import demonstration, translate
+from trading import demonstration, listening, translate
 from trading.models import Instrument, Order, OrderAllocation, Status
 from trading.selectors import evidence, portfolio
 from trading.selectors import orders as selectors
 
 MOST = 6
+DESK = listening.listener()
 
 
 def register() -> None:
@@ -51,6 +53,7 @@ def register() -> None:
     registry.evidence.add(evidence.of)
     registry.feed.add(feed)
     registry.demonstration.add(DemonstrationLoader(order=30, name="trading", load=demonstration.load))
+    streaming.listeners.add(DESK)
     panels.panels.add(panels.Panel(30, "trading", "Portfolio and orders", "trading:client_panel", "trading.view"))
     panels.actions.add(panels.QuickAction(30, "Trade", "file-pencil", "trading:client_trade", "trading.trade"))
     panels.events.add(events_of_client)

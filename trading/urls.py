@@ -17,6 +17,7 @@ urlpatterns = [
     path("instruments/quoted/<uuid:pk>/", instruments.quoted, name="quoted"),
     path("instruments/<str:conid>/", portfolio.instrument, name="instrument"),
     path("instruments/<str:conid>/choose/", instruments.choose, name="instrument_choose"),
+    path("instruments/<str:conid>/live/", instruments.live, name="quote_live"),
     path("instruments/<str:conid>/quote/", instruments.quote, name="quote"),
     path("groups/", groups.group_list, name="group_list"),
     path("groups/new/", groups.new, name="group_new"),

@@ -60,6 +60,7 @@ PLACES: dict[str, tuple[str, str]] = {  # name: (method, what its key is)
     "instrument_search": ("get", ""),
     "instrument_ask": ("post", ""),
     "instrument_found": ("get", "inquiry:trading.answer_instrument_search"),
+    "quote_live": ("get", "conid"),
     "quoted": ("get", "inquiry:trading.answer_quote"),
     "instrument": ("get", "conid"),
     "instrument_choose": ("get", "conid"),

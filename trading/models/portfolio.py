@@ -1,6 +1,7 @@
 """Instrument, and what IBKR says each account holds: AccountSnapshot, Position, CashBalance, ExchangeRate."""
 
 import uuid
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ class Instrument(models.Model):
     is_last_previous_close = models.BooleanField(default=False)
     is_halted = models.BooleanField(default=False)
     quoted_at = models.DateTimeField(null=True)
+    watched_until = models.DateTimeField(null=True)  # somebody looks at it: its market data is worth a line
 
     class Meta:
         ordering = ["symbol", "exchange"]
@@ -85,10 +87,19 @@ class AccountSnapshot(models.Model):
     allocation_available = amount_field(null=True)
     allocation_as_of = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)
+    # What the stream tells between two readings; net liquidation, excess liquidity and unrealised profit come with it.
+    daily = amount_field(null=True)
+    streamed_at = models.DateTimeField(null=True)
+    watched_until = models.DateTimeField(null=True)  # somebody looks at it: its cash is followed
     failure = models.CharField(max_length=300, blank=True)  # why the newest reading failed, in plain words
 
     class Meta:
         constraints = [is_currency("currency", "account_snapshot_currency")]
+
+    @property
+    def figures_at(self) -> datetime | None:
+        """When the key figures were true; positions and the rest are as of the last reading."""
+        return max(filter(None, (self.as_of, self.streamed_at)), default=None)
 
 
 class PositionQuerySet(models.QuerySet["Position"]):

@@ -137,7 +137,7 @@ def coverage(accounts: Iterable[Account]) -> Coverage:
         if snapshot is None or snapshot.as_of is None:
             missing.append(account)
             continue
-        newest = snapshot.as_of if newest is None else max(newest, snapshot.as_of)
+        newest = max(filter(None, (newest, snapshot.figures_at)), default=None)
         if now - snapshot.as_of > policy.POSITION_FRESH:
             stale.append((account, snapshot.as_of, snapshot.failure))
     return Coverage(len(listed), len(listed) - len(stale) - len(missing), stale, missing, newest)
@@ -174,18 +174,38 @@ def _totals(accounts: Sequence[Account], rates: Rates, currency: str) -> Totals:
     )
 
 
+@dataclass(frozen=True)
+class _Worth:
+    price: Decimal | None
+    value: Decimal | None
+    unrealised: Decimal | None
+    as_of: datetime
+
+
+def _worth_now(position: Position) -> _Worth:
+    """Value a holding at a live price that is newer than its reading; otherwise it is worth what IBKR said then."""
+    instrument, value = position.instrument, position.value
+    quoted = instrument.quoted_at
+    if value is None or instrument.last is None or quoted is None or not instrument.is_live or quoted <= position.as_of:
+        return _Worth(position.price, value, position.unrealised, position.as_of)
+    worth = position.quantity * instrument.last * instrument.unit_value
+    unrealised = None if position.unrealised is None else position.unrealised + worth - value
+    return _Worth(instrument.last, worth, unrealised, quoted)
+
+
 def _lines(positions: Iterable[Position], rates: Rates, currency: str, worth: Decimal | None) -> list[Line]:
     lines: dict[str, Line] = {}
     for position in positions:
         instrument = position.instrument
         line = lines.setdefault(instrument.conid, Line(instrument))
         line.quantity += position.quantity
-        value = rates.convert(position.value, instrument.currency, currency)
-        unrealised = rates.convert(position.unrealised, instrument.currency, currency)
+        now = _worth_now(position)
+        value = rates.convert(now.value, instrument.currency, currency)
+        unrealised = rates.convert(now.unrealised, instrument.currency, currency)
         line.value = None if line.value is None or value is None else line.value + value
         line.unrealised = None if line.unrealised is None or unrealised is None else line.unrealised + unrealised
-        if line.as_of is None or position.as_of > line.as_of:
-            line.price, line.as_of = position.price, position.as_of
+        if line.as_of is None or now.as_of > line.as_of:
+            line.price, line.as_of = now.price, now.as_of
         line.accounts.add(position.account.number)
     for line in lines.values():
         line.weight = line.value / worth * HUNDRED if line.value is not None and worth else None

@@ -6,10 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from clients.models import Account
+from trading import policy
 from trading.models import AccountSnapshot, CashBalance, DeskSync, ExchangeRate, Instrument, Position
 
 HALF = Decimal("0.5")
@@ -148,6 +150,53 @@ def record_quote(
     Instrument.objects.filter(pk=instrument.pk).update(**columns)
     for column, value in columns.items():
         setattr(instrument, column, value)
+
+
+def watch_instrument(instrument: Instrument) -> None:
+    """Somebody looks at it now: its quote is worth a market data line for a while."""
+    now = clock.now()
+    quiet = Q(watched_until=None) | Q(watched_until__lt=now + policy.WATCHED_FOR / 2)
+    Instrument.objects.filter(quiet, pk=instrument.pk).update(watched_until=now + policy.WATCHED_FOR)
+
+
+def watch_account(account: Account) -> None:
+    """Somebody looks at it now: its cash is worth following for a while."""
+    now = clock.now()
+    quiet = Q(watched_until=None) | Q(watched_until__lt=now + policy.WATCHED_FOR / 2)
+    AccountSnapshot.objects.filter(quiet, account=account).update(watched_until=now + policy.WATCHED_FOR)
+
+
+def record_profit(
+    account: Account,
+    *,
+    daily: Decimal | None,
+    unrealised: Decimal | None,
+    net_liquidation: Decimal | None,
+    excess_liquidity: Decimal | None,
+    at: datetime,
+) -> bool:
+    """Keep the key figures the stream tells, with their time; None leaves a figure alone. True when they were kept.
+
+    An account that was never read stays unread, and figures that come quicker than anybody reads them are passed over.
+    """
+    told = {
+        "daily": daily,
+        "unrealised": unrealised,
+        "net_liquidation": net_liquidation,
+        "excess_liquidity": excess_liquidity,
+    }
+    figures = {column: value for column, value in told.items() if value is not None}
+    due = Q(streamed_at=None) | Q(streamed_at__lte=at - policy.PROFIT_EVERY)
+    rows = AccountSnapshot.objects.filter(due, account=account, as_of__lt=at)
+    return bool(figures and rows.update(**figures, streamed_at=at))
+
+
+def record_cash(account: Account, lines: Sequence[Cash], at: datetime) -> None:
+    """Keep the cash the stream tells, with its time. It names what changed: no balance is removed, no older one kept."""
+    for line in lines:
+        known = account.cash_balances.filter(currency=line.currency, as_of__lt=at)
+        told = {"amount": line.amount, "settled": line.settled, "rate": line.rate}
+        known.update(as_of=at, **{column: value for column, value in told.items() if value is not None})
 
 
 @transaction.atomic

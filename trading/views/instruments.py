@@ -12,8 +12,9 @@ from backoffice.people.policy import requires
 from trading import policy
 from trading.dispatch_names import INSTRUMENT_SEARCH, QUOTE
 from trading.models import Instrument
+from trading.services import portfolio
 from trading.translate import availability
-from trading.views.common import own_inquiry, reader
+from trading.views.common import mark, own_inquiry, reader, unchanged
 
 MOST_HITS = 8
 
@@ -78,6 +79,17 @@ def quote(request: HttpRequest, conid: str) -> HttpResponse:
 
 @require_safe
 @requires("trading.view")
+def live(request: HttpRequest, conid: str) -> HttpResponse:
+    """The quote as the stream keeps it; 204 while the page shows already what is so. Whoever asks is looking at it."""
+    instrument = get_object_or_404(Instrument, conid=conid)
+    portfolio.watch_instrument(instrument)
+    if unchanged(request, _mark(instrument)):
+        return HttpResponse(status=204)
+    return _quote(request, instrument)
+
+
+@require_safe
+@requires("trading.view")
 def quoted(request: HttpRequest, pk: str) -> HttpResponse:
     """Show the quote, or ask again in a second."""
     inquiry = own_inquiry(request, pk, QUOTE)
@@ -85,5 +97,14 @@ def quoted(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def _quote(request: HttpRequest, instrument: Instrument, **context: object) -> HttpResponse:
-    context |= {"instrument": instrument, "how_live": availability(instrument.availability)}
+    portfolio.watch_instrument(instrument)
+    context |= {
+        "instrument": instrument,
+        "how_live": availability(instrument.availability),
+        "mark": _mark(instrument),
+    }
     return render(request, "trading/_quote.html", context)
+
+
+def _mark(instrument: Instrument) -> str:
+    return mark(instrument.quoted_at, instrument.bid, instrument.ask, instrument.last, instrument.availability)

@@ -17,6 +17,7 @@ from trading.dispatch_names import PORTFOLIO_REFRESH
 from trading.models import Instrument, OrderAllocation
 from trading.selectors import orders as order_selectors
 from trading.selectors import portfolio as selectors
+from trading.services import portfolio as watching
 from trading.views.common import is_fragment, mark, own_inquiry, reader
 
 MOST_REFRESHED = 25
@@ -31,7 +32,12 @@ def firm(request: HttpRequest) -> HttpResponse:
     found = selectors.firm(user)
     context: dict[str, Any] = {
         "portfolio": found,
-        "mark": mark(found.coverage.as_of, found.coverage.words, len(found.lines), found.totals.net_liquidation),
+        "mark": mark(
+            found.coverage.as_of,
+            found.coverage.words,
+            found.totals.net_liquidation,
+            *((line.price, line.value) for line in found.lines),
+        ),
         "may_trade": may(user, "trading.trade"),
     }
     return render(request, "trading/_firm.html" if is_fragment(request) else "trading/portfolio.html", context)
@@ -78,12 +84,15 @@ def account(request: HttpRequest, number: str) -> HttpResponse:
     row = get_object_or_404(
         Account.objects.visible_to(user).select_related("client", "master", "snapshot"), number=number
     )
+    watching.watch_account(row)
     found = selectors.of_account(row)
     context: dict[str, Any] = {
         "portfolio": found,
         "account": row,
         "shares_of_orders": _last_orders(row),
-        "mark": mark(found.snapshot.as_of if found.snapshot else None, found.totals.net_liquidation),
+        "mark": mark(
+            found.coverage.as_of, found.totals.net_liquidation, *((line.price, line.value) for line in found.lines)
+        ),
         "may_trade": may(user, "trading.trade"),
     }
     return render(request, "trading/_account.html" if is_fragment(request) else "trading/account.html", context)
