@@ -11,6 +11,7 @@ urlpatterns = [
     path("account/factors/", include("allauth.mfa.urls")),
     path("", include("backoffice.people.urls")),
     path("approvals/", include("backoffice.journal.urls")),
+    path("policies/", include("backoffice.journal.policy_urls")),
     path("clients/", include("clients.urls")),
     path("funding/", include("funding.urls")),
     path("trading/", include("trading.urls")),

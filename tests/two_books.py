@@ -1,7 +1,7 @@
 """A firm of two books with one of everything in each, and everybody who might look at it."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,9 @@ from backoffice.journal import inquiries
 from backoffice.journal import services as journal
 from backoffice.people import services as people
 from backoffice.people import tokens
-from backoffice.people.models import ApiToken, Book, User
+from backoffice.people.models import ApiToken, Book, PolicyVersion, User
+from backoffice.people.policies import services as policies
+from backoffice.people.policies.document import FIRST
 from clients.models import AccountTask, Application, ApplicationStatus, Stage
 from clients.services import drafts, maintenance
 from funding import services as funding
@@ -94,6 +96,7 @@ MISSING: dict[str, tuple[Any, ...]] = {
     "secret": (*_PK, "email"),
     "number": ("U9999999",),
     "instrument": ("999999999",),
+    "policy": (999,),
 }  # fmt: skip
 
 
@@ -211,7 +214,12 @@ def _people(firm: Firm, number: str) -> dict[str, tuple[Any, ...]]:
     )
     other = User.objects.create_user(email=f"other{number}@example.com", name="Oda Other", role="operations")
     token, _ = tokens.create(owner=other, name="Nightly", scopes=["clients.view"], days=7)
-    return {"invitation": (invitation.pk,), "person": (other.pk,), "person's token": (other.pk, token.pk)}
+    proposed = PolicyVersion.objects.first() or policies.propose(
+        replace(FIRST, cooling_off_hours=48), by=firm.people["principal"], reason="Slower",
+        effective_at=clock.now(), based_on=1,
+    )  # fmt: skip
+    thing = {"policy": (proposed.number,), "invitation": (invitation.pk,), "person": (other.pk,)}
+    return {**thing, "person's token": (other.pk, token.pk)}
 
 
 def _personal(person: User, rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:

@@ -54,6 +54,7 @@ def register() -> None:
             "System", "Connections", "plug-connected", "broker:connection_list", "broker.view_connections", order=90
         )
     )
+    registry.navigation.add(NavigationEntry("System", "Policies", "shield", "policies:list", "policies.view", order=94))
     registry.navigation.add(NavigationEntry("System", "People", "users", "people:list", "people.view", order=95))
     registry.navigation.add(
         NavigationEntry("Records", "Audit", "shield-check", "audit:entry_list", "audit.view", order=90)

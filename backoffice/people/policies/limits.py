@@ -37,6 +37,13 @@ def _met(document: Document, facts: Facts) -> list[tuple[Limit, str]]:
     return sorted(found, key=lambda each: (each[1], each[0].window))
 
 
+def windows(document: Document, facts: Facts, at: datetime) -> list[tuple[Limit, tuple[object, ...]]]:
+    """Return the limits an effect falls under, each with the window it would be counted in."""
+    return [
+        (limit, (limit.kind, owner, limit.window, _start(limit.window, at))) for limit, owner in _met(document, facts)
+    ]
+
+
 def _start(window: str, at: datetime) -> datetime:
     if window == "minute":
         return at.replace(second=0, microsecond=0)

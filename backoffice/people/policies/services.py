@@ -25,6 +25,10 @@ class Policy:
     document: Document
     row: PolicyVersion | None = None
 
+    @property
+    def number_text(self) -> str:
+        return str(self.number)
+
 
 def in_force(at: datetime | None = None) -> Policy:
     """Return the version that decides at an instant, now if none is given."""

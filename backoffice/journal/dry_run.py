@@ -1,0 +1,89 @@
+"""What a version would have caught: the last 30 days judged again, by the facts kept with each submission."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from backoffice.core import clock
+from backoffice.journal.models import Submission
+from backoffice.people.policies import limits
+from backoffice.people.policies.document import Document, Facts
+
+SPAN = timedelta(days=30)
+LONGEST = 20_000  # submissions looked at, newest first
+
+
+@dataclass(frozen=True)
+class Caught:
+    """One item and what the version would have said; `is_different` when the version then in force said otherwise."""
+
+    submission: Submission
+    approvals: int
+    hits: tuple[str, ...]
+    reached: tuple[str, ...]
+
+    @property
+    def is_different(self) -> bool:
+        return bool(self.reached) or self.approvals != self.submission.approvals_needed
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`looked_at` items were judged; `caught` are those that would wait for somebody or be refused, newest first."""
+
+    looked_at: int
+    caught: list[Caught]
+
+    @property
+    def different(self) -> list[Caught]:
+        return [each for each in self.caught if each.is_different]
+
+
+def facts_of(row: Submission) -> Facts:
+    return Facts(
+        kind=row.kind,
+        amount_usd=row.amount_usd,
+        has_amount=row.kind in {"withdrawal", "deposit", "order"},
+        accounts=tuple(row.accounts),
+        destination_since=row.destination_since,
+        flags=tuple(row.flags),
+    )
+
+
+def trial(document: Document) -> Trial:
+    """Judge what was made in the last 30 days by a document. Nothing is counted, nothing changes."""
+    since = clock.now() - SPAN
+    rows = list(
+        Submission.objects.filter(created_at__gte=since)
+        .exclude(kind="")
+        .select_related("maker", "master")
+        .defer("payload_text")
+        .order_by("-created_at")[:LONGEST]
+    )
+    return Trial(len(rows), list(_judged(document, rows))[::-1])
+
+
+def _judged(document: Document, rows: list[Submission]) -> Iterator[Caught]:
+    counts: dict[tuple[object, ...], int] = defaultdict(int)
+    sums: dict[tuple[object, ...], Decimal] = defaultdict(Decimal)
+    for row in reversed(rows):
+        facts = facts_of(row)
+        ruling = document.rule_on(facts, row.created_at)
+        met = limits.windows(document, facts, row.created_at)
+        usd = row.amount_usd or Decimal(0)
+        reached = tuple(
+            str(limit)
+            for limit, key in met
+            if (limit.count is not None and counts[key] + 1 > limit.count)
+            or (
+                limit.usd is not None and facts.has_amount and (facts.amount_usd is None or sums[key] + usd > limit.usd)
+            )
+        )
+        if not reached:
+            for _, key in met:
+                counts[key] += 1
+                sums[key] += usd
+        if ruling.approvals or reached:
+            yield Caught(row, ruling.approvals, ruling.hits, reached)
