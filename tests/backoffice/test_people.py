@@ -72,6 +72,7 @@ def test_a_viewer_reads_and_changes_nothing(viewer: Any) -> None:
         "reporting.view",
         "people.view_own",
         "people.manage_tokens",
+        "policies.view",
     }
 
 
