@@ -11,12 +11,13 @@ from backoffice.core.money import Money
 from backoffice.home import registry
 from backoffice.home.parts import TimelineEvent
 from backoffice.home.registry import Count, DemonstrationLoader, FeedItem, InboxItem, NavigationEntry, SearchHit
+from backoffice.journal import decisions
 from backoffice.journal.models import State
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
-from funding import demonstration, selectors
+from funding import demonstration, reviewing, selectors
 from funding.models import CashTransfer, Status
 
 REFUSED_SHOWN_FOR = timedelta(days=3)
@@ -24,6 +25,7 @@ REFUSED_SHOWN_FOR = timedelta(days=3)
 
 def register() -> None:
     """Put funding's parts in their places."""
+    decisions.register("funding.cashtransfer", reviewing.review)
     registry.navigation.add(
         NavigationEntry(
             "Money", "Funding", "arrows-exchange", "funding:list", "funding.view", count=count, order=10, mobile=3

@@ -15,6 +15,7 @@ from backoffice.core.money import Money
 from backoffice.home.models import Notice
 from backoffice.journal import inquiries
 from backoffice.journal import services as journal
+from backoffice.journal.models import Evidence
 from backoffice.people import services as people
 from backoffice.people import tokens
 from backoffice.people.models import ApiToken, Book, PolicyVersion, User
@@ -97,6 +98,7 @@ MISSING: dict[str, tuple[Any, ...]] = {
     "number": ("U9999999",),
     "instrument": ("999999999",),
     "policy": (999,),
+    "paper": (*_PK, *_PK),
 }  # fmt: skip
 
 
@@ -187,6 +189,10 @@ def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     client, application = rows["account"].client, rows["application"]
     submission = journal.current_for(rows["transfer"])
     assert submission is not None
+    paper = Evidence.objects.create(
+        submission=submission, file_name="note.pdf", content_type="application/pdf", size=4, sha256="0" * 64,
+        content="bm90ZQ==", added_by=rows["transfer"].requested_by, added_at=clock.now(),
+    )  # fmt: skip
     plain = {kind: (rows[kind].pk,) for kind in ("account", "transfer", "order", "draft", "group", "case", "file")}
     return {
         **plain,
@@ -201,6 +207,7 @@ def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         "field": (application.pk, "city"),
         "task": (rows["task"].account.application.pk, rows["task"].pk),
         "submission": (submission.pk,),
+        "paper": (submission.pk, paper.pk),
         "report": (rows["file"].report_id,),
         "instrument": (CONID,),
         "connection": (rows["account"].master_id,),

@@ -21,12 +21,13 @@ from backoffice.home.registry import (
     SearchHit,
     Tone,
 )
+from backoffice.journal import decisions
 from backoffice.journal.models import State
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
-from trading import demonstration, listening, translate
+from trading import demonstration, listening, reviewing, translate
 from trading.models import Instrument, Order, OrderAllocation, Status
 from trading.selectors import evidence, portfolio
 from trading.selectors import orders as selectors
@@ -37,6 +38,7 @@ DESK = listening.listener()
 
 def register() -> None:
     """Put trading's parts in their places."""
+    decisions.register("trading.order", reviewing.review)
     entries = (
         NavigationEntry("Trading", "Portfolio", "chart-pie", "trading:portfolio", "trading.view", order=10, mobile=4),
         NavigationEntry("Trading", "Order ticket", "file-pencil", "trading:order_new", "trading.trade", order=20),

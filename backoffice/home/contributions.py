@@ -14,7 +14,7 @@ from backoffice.core import clock
 from backoffice.home import formats, market_hours, registry, selectors
 from backoffice.home.records import selectors as records
 from backoffice.home.registry import Health, HealthCheck, InboxGroup, InboxItem, NavigationEntry, StateBarItem, Tone
-from backoffice.journal.models import Heartbeat, State, Submission
+from backoffice.journal.models import Answer, Heartbeat, Rejection, State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may
 
@@ -30,6 +30,7 @@ GROUPS = (
 
 # Workers ring every ten seconds (the schedule); three silences in a row are a fault.
 _SILENCE = timedelta(seconds=35)
+_RETURNED_SHOWN = timedelta(days=7)
 _SESSION_TONES: dict[str, Tone] = {
     SessionState.LIVE: "good",
     SessionState.STARTING: "wait",
@@ -63,6 +64,7 @@ def register() -> None:
     for group in GROUPS:
         registry.inbox_groups.add(group)
     registry.inbox.add(trouble)
+    registry.inbox.add(returned)
     for provider in (sessions, gates, families, queues, market):
         registry.state_bar.add(provider)
     for check in (
@@ -125,6 +127,20 @@ def trouble(user: User) -> Iterator[InboxItem]:
             kind="home.workers", group="answer", title="The workers are silent", urgency=10, icon="player-pause", tone="bad",
             detail="Nothing is sent to IBKR or read from it until they run again. What was asked for is kept.",
             action="See it", url=_connections_url(),
+        )  # fmt: skip
+
+
+def returned(user: User) -> Iterator[InboxItem]:
+    """What a second person gave back to its maker to change, until the maker has had a week to do so."""
+    given_back = Rejection.objects.filter(
+        submission__maker=user, answer=Answer.RETURNED, at__gte=clock.now() - _RETURNED_SHOWN
+    ).select_related("submission", "person")
+    for each in given_back.order_by("at")[:50]:
+        yield InboxItem(
+            kind=f"journal.returned:{each.submission_id}", group="answer", icon="arrow-back-up", tone="wait", urgency=40,
+            title=f"Returned to you: {each.submission.summary}",
+            detail=f"{each.person.name}: {each.reason} Nothing was sent; what you typed is kept.",
+            action="Change it", url=reverse("journal:approval_detail", args=[each.submission_id]), since=each.at,
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The approvals inbox, and the evidence of one submission.
+"""The evidence of one submission, and its release.
 
 The journal is the ground below the apps: a subject is reached by its name, and its page by its own address.
 """
@@ -18,30 +18,10 @@ from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may, requires
 
-SHOWN = 100
-VIEWS = {"others": "Waiting for you", "mine": "Made by you"}
-
 
 def _reader(request: HttpRequest) -> User:
     assert isinstance(request.user, User)  # every page stands behind sign-in
     return request.user
-
-
-@require_safe
-@requires("journal.approve")
-def approval_list(request: HttpRequest) -> HttpResponse:
-    """What waits for a second person, oldest first: that is the one whose clock runs out first."""
-    user = _reader(request)
-    view = request.GET.get("view", "others")
-    view = view if view in VIEWS else "others"
-    waiting = Submission.objects.filter(state=State.PROPOSED).select_related("maker", "master").order_by("created_at")
-    waiting = waiting.filter(maker=user) if view == "mine" else waiting.exclude(maker=user)
-    context = {
-        "rows": selectors.visible(waiting[:SHOWN], user),
-        "view": view,
-        "views": [{"label": word, "url": f"?view={key}", "selected": key == view} for key, word in VIEWS.items()],
-    }
-    return render(request, "journal/approval_list.html", context)
 
 
 def _listed(request: HttpRequest, pk: UUID) -> selectors.Listed:

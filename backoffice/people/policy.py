@@ -49,6 +49,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "reporting.view": _READERS,
         "reporting.fetch": _DESK,
         "journal.approve": {Role.PRINCIPAL},
+        "journal.add_evidence": _DESK,
         "policies.view": _READERS | {Role.ADMINISTRATOR},
         "policies.propose": {Role.PRINCIPAL},
         "policies.approve": {Role.PRINCIPAL},

@@ -29,9 +29,13 @@ def test_the_inbox_holds_what_others_made_and_leads_to_its_page(withdraw: Ask, p
     waiting = browser.get(reverse("journal:approval_list")).content.decode()
     own = browser.get(f"{reverse('journal:approval_list')}?view=mine").content.decode()
 
-    assert others.get_absolute_url() in waiting
-    assert mine.get_absolute_url() not in waiting
-    assert mine.get_absolute_url() in own
+    def page_of(transfer: CashTransfer) -> str:
+        return reverse("journal:approval_detail", args=[Submission.objects.for_subject(transfer).get().pk])
+
+    assert page_of(others) in waiting
+    assert page_of(mine) not in waiting
+    assert page_of(mine) in own
+    assert others.get_absolute_url() in browser.get(page_of(others)).content.decode()
 
 
 def test_the_evidence_of_a_submission_masks_persons_and_secrets(master: Any, advisor: Any) -> None:

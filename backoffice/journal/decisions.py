@@ -1,0 +1,123 @@
+"""Around an approval: what an app shows of its own, papers, and several identical things approved one by one."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from backoffice.audit import services as audit
+from backoffice.core import clock, uploads
+from backoffice.core.errors import Conflict, NotPermitted, Refusal
+from backoffice.journal import services as journal
+from backoffice.journal.models import Evidence, State, Submission
+from backoffice.people.models import User
+from backoffice.people.policies import services as policies
+from backoffice.people.policies.comparing import Difference
+from backoffice.people.policy import may
+
+MOST_AT_ONCE = 50
+LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Review:
+    """What an app says about one of its things: `facts` in human terms, what is otherwise `now` than when it was made,
+    and a `preview` of what it will do with the time it is from.
+    """
+
+    facts: list[tuple[str, Any]]
+    now: list[Difference] = field(default_factory=list)
+    preview: list[tuple[str, Any]] = field(default_factory=list)
+    previewed_at: datetime | None = None
+
+
+Reviewer = Callable[[Submission, Any], Review]
+_reviewers: dict[str, Reviewer] = {}
+
+
+def register(subject_model: str, reviewer: Reviewer) -> None:
+    """Let an app say what stands on the approval page of its rows ("funding.cashtransfer"); the journal knows no app."""
+    _reviewers[subject_model] = reviewer
+
+
+def review(submission: Submission, subject: Any) -> Review:
+    reviewer = _reviewers.get(submission.subject_model)
+    return reviewer(submission, subject) if reviewer else Review([])
+
+
+@transaction.atomic
+def add_evidence(submission: Submission, *, name: str, content: bytes, by: User) -> Evidence:
+    """Keep a checked paper beside something that is not sent yet. The same file twice is one paper.
+
+    Raises NotPermitted, Conflict once it is decided, InvalidInput on `file` for what may not be kept.
+    """
+    if not may(by, "journal.add_evidence"):
+        raise NotPermitted("Your role may read papers here, not add any.")
+    safe = uploads.check(content)
+    locked = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+    if locked.state != State.PROPOSED:
+        raise Conflict("This is decided; a paper would come too late.")
+    sha256 = hashlib.sha256(safe.content).hexdigest()
+    kept: Evidence | None = locked.evidence.filter(sha256=sha256).first()
+    if kept is not None:
+        return kept
+    paper = Evidence.objects.create(
+        submission=locked,
+        file_name=uploads.short_name(name, safe.extension, longest=LONGEST_NAME),
+        content_type=safe.content_type,
+        size=len(safe.content),
+        sha256=sha256,
+        content=base64.b64encode(safe.content).decode(),
+        added_by=by,
+        added_at=clock.now(),
+    )
+    audit.record("journal.add_evidence", by=by, on=locked, summary=f"Paper added: {locked.summary}", sha256=sha256)
+    return paper
+
+
+def why_not_together(rows: Iterable[Submission]) -> str:
+    """Say why these cannot be approved at one press; empty when they can: one operation, no flags, small and known."""
+    chosen = list(rows)
+    below = policies.in_force().document.batch_below_usd
+    if not below:
+        return "The policy in force has everything approved one by one."
+    if len(chosen) < 2:
+        return "Choose at least two."
+    if len(chosen) > MOST_AT_ONCE:
+        return f"At most {MOST_AT_ONCE} at once."
+    if len({row.operation for row in chosen}) > 1:
+        return "These are not of one kind."
+    if flagged := [row for row in chosen if row.flags]:
+        return f"{flagged[0].summary} has a risk flag; it is looked at by itself."
+    if any(row.amount_usd is None or row.amount_usd >= below for row in chosen):
+        return f"Together only what is below USD {below:,.0f}."
+    return ""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """One item of a batch; `error` is empty when it was approved."""
+
+    submission: Submission
+    error: str = ""
+
+
+def approve_together(shown: list[tuple[Submission, str]], *, by: User) -> list[Decided]:
+    """Approve each of several identical, small, unflagged things by the hash it was shown with, each by its own row.
+
+    Each stands or falls by itself. Raises Conflict when they may not be approved together; then none is.
+    """
+    if refusal := why_not_together(row for row, _ in shown):
+        raise Conflict(refusal)
+    results = []
+    for row, sha256 in shown:
+        try:
+            journal.approve(row, by=by, payload_sha256=sha256, reason=f"one of {len(shown)} approved together")
+            results.append(Decided(row))
+        except Refusal as error:
+            results.append(Decided(row, str(error)))
+    return results

@@ -1,0 +1,38 @@
+"""What stands on the approval page of a transfer."""
+
+from typing import Any
+
+from backoffice.journal.decisions import Review
+from backoffice.journal.models import Submission
+from backoffice.people.policies.comparing import Difference
+from funding.models import CashTransfer
+
+
+def review(submission: Submission, subject: Any) -> Review:
+    """Say in words what would be paid to whom, what changed since, and what would be left."""
+    transfer: CashTransfer = subject
+    bank = transfer.bank
+    facts: list[tuple[str, Any]] = [
+        ("Amount", transfer.money.rounded()),
+        ("From", f"{transfer.account.client.name}, {transfer.account.number}"),
+        ("To, by " + transfer.rail, f"{bank.ending}, {bank.name}" if bank else transfer.sending_institution),
+        ("Made by", transfer.requested_by.name),
+        ("Why", transfer.note),
+    ]
+    now = []
+    if bank is not None:
+        since = bank.appeared_at or bank.first_seen_at
+        facts.insert(3, ("Bank known since", f"{since:%d %b %Y %H:%M} UTC"))
+        now.append(Difference("Bank at IBKR", "usable", "usable" if bank.is_usable else bank.ibkr_status.lower()))
+        is_new_since = bank.appeared_at is not None and bank.appeared_at > transfer.requested_at
+        now.append(Difference("Bank details", "as they were", "changed since" if is_new_since else "as they were"))
+    now.append(Difference("Account", "open", "open" if transfer.account.is_open else "not open"))
+    if transfer.withdrawable is None:
+        return Review(facts, now)
+    left = transfer.withdrawable - transfer.amount
+    preview = [
+        ("Settled when it was made", f"{transfer.currency} {transfer.withdrawable:,.2f}"),
+        ("This transfer", f"{transfer.currency} {transfer.amount:,.2f}"),
+        ("Left", f"{transfer.currency} {left:,.2f}"),
+    ]
+    return Review(facts, now, preview, transfer.withdrawable_as_of)
