@@ -10,6 +10,7 @@ connection. Cash is followed of the accounts somebody looks at now.
 
 import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from backoffice.broker.models import MasterAccount
 from backoffice.broker.streaming import Listener, Wishes
 from backoffice.core import clock, doorbell
 from backoffice.ibkr.parsing import Price
+from backoffice.ibkr.types.balances import ProfitRow
 from backoffice.ibkr.types.market_data import Snapshot
 from backoffice.ibkr.types.stream import (
     ConnectionEvent,
@@ -40,6 +42,8 @@ SYNC_ORDERS = "trading.sync_orders"
 LINES_LEFT_TO_PEOPLE = 10  # each snapshot over REST takes one, too
 MOST_HELD = 60
 MOST_LEDGERS = 10
+HELD_FOR = timedelta(minutes=1)
+PROFIT_EVERY = timedelta(seconds=5)
 LOOK_SECONDS = 3  # orders are not looked at more often than that, however much the stream tells of them
 WHOLE_ACCOUNT = ("", "Core")
 
@@ -50,6 +54,9 @@ class Desk:
     def __init__(self) -> None:
         self._looked: dict[Any, int] = {}
         self._divided: set[str] = set()
+        self._held: dict[Any, tuple[datetime, list[str]]] = {}
+        self._profit: dict[Any, dict[str, tuple[ProfitRow, datetime]]] = {}
+        self._profit_kept: dict[Any, datetime] = {}
 
     def wishes(self, master: MasterAccount) -> Wishes:
         """Return which instruments and accounts are worth following on this connection now."""
@@ -57,20 +64,28 @@ class Desk:
         lines = settings.MARKET_DATA_LINES - LINES_LEFT_TO_PEOPLE
         watched = Instrument.objects.filter(watched_until__gt=now).order_by("-watched_until")
         working = Order.objects.filter(master=master).working().order_by("-sent_at")
+        conids = [
+            *watched.values_list("conid", flat=True)[:lines],
+            *working.values_list("instrument__conid", flat=True)[:lines],
+            *self._largest(master, now),
+        ]
+        looked_at = AccountSnapshot.objects.filter(account__master=master, watched_until__gt=now)
+        numbers = looked_at.order_by("-watched_until").values_list("account__number", flat=True)[:MOST_LEDGERS]
+        return Wishes(tuple(dict.fromkeys(conids))[:lines], tuple(numbers))
+
+    def _largest(self, master: MasterAccount, now: datetime) -> list[str]:
+        known = self._held.get(master.pk)
+        if known is not None and now - known[0] < HELD_FOR:
+            return known[1]
         held = (
             Position.objects.filter(account__in=Account.objects.open().filter(master=master))
             .values("instrument__conid")
             .annotate(worth=Sum(Abs("base_value")))
             .order_by("-worth", "instrument__conid")
         )
-        conids = [
-            *watched.values_list("conid", flat=True)[:lines],
-            *working.values_list("instrument__conid", flat=True)[:lines],
-            *held.values_list("instrument__conid", flat=True)[:MOST_HELD],
-        ]
-        looked_at = AccountSnapshot.objects.filter(account__master=master, watched_until__gt=now)
-        numbers = looked_at.order_by("-watched_until").values_list("account__number", flat=True)[:MOST_LEDGERS]
-        return Wishes(tuple(dict.fromkeys(conids))[:lines], tuple(numbers))
+        found = list(held.values_list("instrument__conid", flat=True)[:MOST_HELD])
+        self._held[master.pk] = (now, found)
+        return found
 
     def take(self, master: MasterAccount, news: Sequence[Event]) -> None:
         """Write what came, the newest of each thing, and look at orders where something was said of them."""
@@ -80,28 +95,40 @@ class Desk:
                 case QuoteEvent():
                     quotes[event.quote.conid] = event.quote
                 case PnlEvent():
-                    self._take_profit(master, event)
+                    self._hear_profit(master, event)
                 case LedgerEvent():
                     _take_cash(master, event)
         for instrument in Instrument.objects.filter(conid__in=quotes):
             _take_quote(instrument, quotes[instrument.conid])
+        self._keep_profit(master)
         if any(_is_about_orders(event) for event in news):
             self._look(master)
 
-    def _take_profit(self, master: MasterAccount, event: PnlEvent) -> None:
+    def _hear_profit(self, master: MasterAccount, event: PnlEvent) -> None:
         # Of an account divided into models, "Core" is only what belongs to none of them: no figure of the whole.
         self._divided |= {row.account_id for row in event.rows if row.model not in WHOLE_ACCOUNT}
-        rows = {row.account_id: row for row in event.rows if row.account_id not in self._divided}
-        for account in Account.objects.filter(master=master, number__in=rows):
-            row = rows[account.number]
+        waiting = self._profit.setdefault(master.pk, {})
+        waiting |= {row.account_id: (row, event.at) for row in event.rows if row.account_id not in self._divided}
+
+    def _keep_profit(self, master: MasterAccount) -> None:
+        """Write the newest figures of every account, every now and then: they come each second, pages ask less often."""
+        now = clock.now()
+        kept = self._profit_kept.get(master.pk)
+        waiting = self._profit.get(master.pk)
+        if not waiting or (kept is not None and now - kept < PROFIT_EVERY):
+            return
+        for account in Account.objects.filter(master=master, number__in=waiting):
+            row, at = waiting[account.number]
             portfolio.record_profit(
                 account,
                 daily=row.daily,
                 unrealised=row.unrealised,
                 net_liquidation=row.net_liquidation,
                 excess_liquidity=row.excess_liquidity,
-                at=event.at,
+                at=at,
             )
+        waiting.clear()
+        self._profit_kept[master.pk] = now
 
     def _look(self, master: MasterAccount) -> None:
         now = time.monotonic_ns() // 1_000_000_000

@@ -12,7 +12,6 @@ PREVIEW_FRESH = timedelta(seconds=120)
 POSITION_FRESH = timedelta(minutes=5)
 QUOTE_FRESH = timedelta(seconds=15)
 WATCHED_FOR = timedelta(seconds=45)  # after a page last asked; the slowest page that shows live figures asks every 15 s
-PROFIT_EVERY = timedelta(seconds=3)
 # IBKR forgets a question after about a minute. Ours ends a little sooner, so that the "no" still finds it alive.
 QUESTION_MARGIN = timedelta(seconds=10)
 DEADLINE_RULE = "deadline"

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.urls import reverse
 
 from backoffice.broker import streaming
@@ -83,6 +84,7 @@ def test_profit_reaches_the_account_with_its_time_and_no_quicker_than_it_is_read
     desk.take(master, [profit(dpl=Decimal("15.70"), nl=Decimal("25015.70"), upl=Decimal("607"), uel=Decimal("5000"))])
     desk.take(master, [profit(dpl=Decimal("16"))])
 
+    assert selectors.of_account(Account.objects.get(pk=accounts[0].pk)).totals.daily == Decimal("15.70")
     snapshot = AccountSnapshot.objects.get(account=accounts[0])
     assert (snapshot.daily, snapshot.net_liquidation) == (Decimal("15.70"), Decimal("25015.70"))
     assert (snapshot.unrealised, snapshot.excess_liquidity) == (Decimal("607"), Decimal("5000"))
@@ -218,3 +220,39 @@ def test_the_page_follows_a_quote_by_itself_and_says_that_somebody_looks(
     assert 'hx-trigger="every 2s"' in second.content.decode()
     instrument.refresh_from_db()
     assert instrument.watched_until is not None
+
+
+def test_profit_that_came_too_quickly_is_written_a_little_later(
+    desk: Listener, master: Any, accounts: list[Account], instrument: Instrument
+) -> None:
+    with time_machine.travel(clock.now() + timedelta(seconds=1), tick=False) as machine:
+        desk.take(master, [profit(nl=Decimal(1))])
+        machine.shift(1)
+        desk.take(master, [profit(nl=Decimal(2))])
+        told_at = clock.now()
+        machine.shift(listening.PROFIT_EVERY)
+
+        desk.take(master, [quote("265598")])
+
+    snapshot = AccountSnapshot.objects.get(account=accounts[0])
+    assert (snapshot.net_liquidation, snapshot.streamed_at) == (Decimal(2), told_at)
+
+
+def test_todays_profit_is_no_figure_where_one_account_is_missing(
+    desk: Listener, master: Any, accounts: list[Account], advisor: Any
+) -> None:
+    desk.take(master, [profit(dpl=Decimal(5))])
+
+    assert selectors.totals(advisor).totals.daily is None
+
+
+def test_who_holds_an_instrument_is_valued_at_its_live_price_too(
+    desk: Listener, master: Any, accounts: list[Account], instrument: Instrument, advisor: Any
+) -> None:
+    give_position(accounts[0], instrument, "10")
+    Position.objects.update(as_of=clock.now() - timedelta(minutes=1))
+
+    desk.take(master, [quote("265598")])
+
+    (holder,) = selectors.holders(advisor, instrument)
+    assert (holder.value, holder.unrealised, holder.weight) == (Decimal("1015.00"), Decimal("115.00"), Decimal("4.06"))

@@ -77,6 +77,7 @@ class Totals:
     cash: Decimal | None
     excess_liquidity: Decimal | None
     unrealised: Decimal | None
+    daily: Decimal | None  # as the stream tells it; None where it told nothing
 
     @property
     def cash_percent(self) -> Decimal | None:
@@ -170,8 +171,26 @@ def _totals(accounts: Sequence[Account], rates: Rates, currency: str) -> Totals:
         return sum(known, ZERO) if known else None
 
     return Totals(
-        currency, total("net_liquidation"), total("total_cash"), total("excess_liquidity"), total("unrealised")
+        currency,
+        total("net_liquidation"),
+        total("total_cash"),
+        total("excess_liquidity"),
+        total("unrealised"),
+        _profit_today(accounts, rates, currency),
     )
+
+
+def _profit_today(accounts: Sequence[Account], rates: Rates, currency: str) -> Decimal | None:
+    """Add up today's profit where the stream tells it of every account now; a part of it would be taken for the whole."""
+    since = clock.now() - policy.POSITION_FRESH
+    found = []
+    for account in accounts:
+        snapshot = _snapshot(account)
+        if snapshot is None or snapshot.streamed_at is None or snapshot.streamed_at < since:
+            return None
+        found.append(_in(account, "daily", rates, currency))
+    known = [value for value in found if value is not None]
+    return sum(known, ZERO) if known and len(known) == len(found) else None
 
 
 @dataclass(frozen=True)
@@ -260,10 +279,13 @@ def of_account(account: Account) -> AccountPortfolio:
 
 @dataclass(frozen=True)
 class Holder:
-    """One account that holds an instrument; `value` in the instrument's currency, weight of the account's NLV."""
+    """One account that holds an instrument; money in the instrument's currency as of `as_of`, weight of the account's NLV."""
 
     position: Position
     weight: Decimal | None
+    value: Decimal | None
+    unrealised: Decimal | None
+    as_of: datetime
 
 
 def holders(user: User, instrument: Instrument) -> list[Holder]:
@@ -273,16 +295,16 @@ def holders(user: User, instrument: Instrument) -> list[Holder]:
     positions = (
         Position.objects.visible_to(user)
         .filter(instrument=instrument)
-        .select_related("account__client", "account__snapshot", "account__master")
+        .select_related("account__client", "account__snapshot", "account__master", "instrument")
     )
     for position in positions:
         snapshot = _snapshot(position.account)
-        weight = None
-        if snapshot is not None and snapshot.net_liquidation and position.value is not None:
-            value = rates.convert(position.value, instrument.currency, snapshot.currency)
+        weight, now = None, _worth_now(position)
+        if snapshot is not None and snapshot.net_liquidation and now.value is not None:
+            value = rates.convert(now.value, instrument.currency, snapshot.currency)
             weight = None if value is None else value / snapshot.net_liquidation * HUNDRED
-        found.append(Holder(position, weight))
-    return sorted(found, key=lambda holder: -(holder.position.value or ZERO))
+        found.append(Holder(position, weight, now.value, now.unrealised, now.as_of))
+    return sorted(found, key=lambda holder: -(holder.value or ZERO))
 
 
 def of_client(client: Client) -> list[AccountPortfolio]:

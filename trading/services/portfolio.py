@@ -177,7 +177,7 @@ def record_profit(
 ) -> bool:
     """Keep the key figures the stream tells, with their time; None leaves a figure alone. True when they were kept.
 
-    An account that was never read stays unread, and figures that come quicker than anybody reads them are passed over.
+    An account that was never read stays unread, and older figures than the kept ones change nothing.
     """
     told = {
         "daily": daily,
@@ -186,8 +186,8 @@ def record_profit(
         "excess_liquidity": excess_liquidity,
     }
     figures = {column: value for column, value in told.items() if value is not None}
-    due = Q(streamed_at=None) | Q(streamed_at__lte=at - policy.PROFIT_EVERY)
-    rows = AccountSnapshot.objects.filter(due, account=account, as_of__lt=at)
+    older = Q(streamed_at=None) | Q(streamed_at__lt=at)
+    rows = AccountSnapshot.objects.filter(older, account=account, as_of__lt=at)
     return bool(figures and rows.update(**figures, streamed_at=at))
 
 

@@ -119,8 +119,8 @@ def instrument(request: HttpRequest, conid: str) -> HttpResponse:
         "instrument": row,
         "holders": held,
         "quantity": sum((each.position.quantity for each in held), start=selectors.ZERO),
-        "value": sum((each.position.value or selectors.ZERO for each in held), start=selectors.ZERO),
-        "as_of": max((each.position.as_of for each in held), default=None),
+        "value": sum((each.value or selectors.ZERO for each in held), start=selectors.ZERO),
+        "as_of": max((each.as_of for each in held), default=None),
         "may_trade": may(user, "trading.trade"),
     }
     return render(request, "trading/instrument.html", context)
