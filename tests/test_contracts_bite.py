@@ -16,6 +16,7 @@ BREAKS = [
     ("Only dispatch.py reaches the broker", "funding/tasks.py", "import backoffice.broker.client"),
     ("Only tasks run dispatch.py", "trading/urls.py", "import trading.dispatch"),
     ("Only backoffice.ibkr speaks HTTP", "reporting/models.py", "import requests"),
+    ("Only backoffice.ibkr speaks HTTP", "trading/listening.py", "import websockets"),
     ("The API client and the sandbox know no Django", "backoffice/ibkr/parsing.py", "import django"),
     ("The sandbox shares no code with what it checks", "backoffice/sandbox/books.py", "import backoffice.core.money"),
     ("Nothing in the product imports the sandbox", "clients/translate.py", "import backoffice.sandbox.books"),

@@ -181,6 +181,7 @@ class Keeper:
         for _ in range(LOOK_EVERY_SECONDS):
             if should_stop() or self._is_doubtful:
                 break
+            self._renew()  # opening a line that does not answer takes longer than the second it was given
             self._is_doubtful |= line.run(1)
         self._note_line(line)
         if line.is_over:

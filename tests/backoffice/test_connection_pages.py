@@ -45,6 +45,31 @@ def test_a_connection_shows_token_session_key_budget_and_families(
     assert "Why can I not trade" not in text
 
 
+def test_an_open_stream_says_since_when_what_it_heard_and_how_much_it_carries(
+    client: Client, principal: Any, master: Any
+) -> None:
+    now = clock.now()
+    BrokerageSession.objects.create(
+        master=master, state=SessionState.LIVE, stream_since=now, stream_heard_at=now, stream_topics=32
+    )
+
+    text = " ".join(page(client, principal).split())
+
+    assert "Stream: open since" in text
+    assert "last message" in text
+    assert "32 subscriptions" in text
+
+
+def test_a_missing_stream_says_why_and_what_goes_on_without_it(client: Client, principal: Any, master: Any) -> None:
+    BrokerageSession.objects.create(
+        master=master, state=SessionState.LIVE, stream_detail="IBKR answered HTTP 503 to the stream"
+    )
+
+    text = " ".join(page(client, principal).split())
+
+    assert "Stream: not open: IBKR answered HTTP 503 to the stream. Quotes and orders are asked for one by one" in text
+
+
 def test_a_taken_session_says_why_nobody_can_trade(client: Client, principal: Any, master: Any) -> None:
     BrokerageSession.objects.create(master=master, state=SessionState.COMPETING)
 
