@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from django.urls import reverse
+from django.utils.http import urlencode
+
 from backoffice.journal.decisions import Review
 from backoffice.journal.models import Submission
 from backoffice.people.policies.comparing import Difference
-from funding.models import CashTransfer
+from funding.models import CashTransfer, Kind
 
 
 def review(submission: Submission, subject: Any) -> Review:
@@ -27,12 +30,15 @@ def review(submission: Submission, subject: Any) -> Review:
         is_new_since = bank.appeared_at is not None and bank.appeared_at > transfer.requested_at
         now.append(Difference("Bank details", "as they were", "changed since" if is_new_since else "as they were"))
     now.append(Difference("Account", "open", "open" if transfer.account.is_open else "not open"))
+    redo = ""
+    if transfer.kind == Kind.WITHDRAWAL:
+        redo = f"{reverse('funding:withdraw')}?{urlencode({'account': transfer.account_id, 'again': transfer.pk})}"
     if transfer.withdrawable is None:
-        return Review(facts, now)
+        return Review(facts, now, redo=redo)
     left = transfer.withdrawable - transfer.amount
     preview = [
         ("Settled when it was made", f"{transfer.currency} {transfer.withdrawable:,.2f}"),
         ("This transfer", f"{transfer.currency} {transfer.amount:,.2f}"),
         ("Left", f"{transfer.currency} {left:,.2f}"),
     ]
-    return Review(facts, now, preview, transfer.withdrawable_as_of)
+    return Review(facts, now, preview, transfer.withdrawable_as_of, redo)

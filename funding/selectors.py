@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import UUIDField
 from django.db.models.functions import Cast
@@ -152,3 +153,12 @@ def evidence(root: Any) -> Iterator[Evidence]:
         )
     elif isinstance(root, CashTransfer) and root.bank is not None:
         yield Evidence(rows=(root.bank,))
+
+
+def typed_before(user: User, key: str | None) -> dict[str, Any]:
+    """Return what this person typed into a transfer of theirs, for the form; empty for any other's."""
+    try:
+        row = CashTransfer.objects.visible_to(user).get(pk=UUID(key or ""), requested_by=user)
+    except (ValueError, CashTransfer.DoesNotExist):
+        return {}
+    return {"amount": row.amount, "currency": row.currency, "bank": row.bank_id, "note": row.note}

@@ -172,7 +172,8 @@ def withdraw(request: HttpRequest) -> HttpResponse:
             for name in ("amount", "note", "intent", "currency")
             if request.POST.get(name)
         }
-        form = WithdrawalForm(user, account, initial={**typed, "account": account})
+        before = selectors.typed_before(user, request.GET.get("again"))
+        form = WithdrawalForm(user, account, initial={**before, **typed, "account": account})
         if typed.get("intent"):
             form.initial["intent"] = typed["intent"]
         return _draw_withdrawal(request, form, account)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.urls import reverse
+
 from backoffice.journal.decisions import Review
 from backoffice.journal.models import Submission
 from backoffice.people.policies.comparing import Difference
@@ -33,4 +35,4 @@ def review(submission: Submission, subject: Any) -> Review:
     if order.definition:
         listed = order.group is not None and order.group.is_listed
         now.append(Difference("Group at IBKR", "listed", "listed" if listed else "no longer listed"))
-    return Review(facts, now, preview, order.previewed_at)
+    return Review(facts, now, preview, order.previewed_at, f"{reverse('trading:order_new')}?again={order.pk}")

@@ -33,6 +33,7 @@ class Review:
     now: list[Difference] = field(default_factory=list)
     preview: list[tuple[str, Any]] = field(default_factory=list)
     previewed_at: datetime | None = None
+    redo: str = ""  # where its maker finds what was typed, once it came back
 
 
 Reviewer = Callable[[Submission, Any], Review]

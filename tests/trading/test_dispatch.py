@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 from backoffice.core import clock
 from backoffice.journal import inquiries
 from backoffice.journal.models import Inquiry, InquiryState, State
+from backoffice.people.models import Role, User
+from backoffice.people.policies.document import FIRST, QuestionRule
 from clients.models import Account
+from tests.backoffice.test_policies import put_in_force
 from tests.trading.conftest import NUMBERS, give_figures, make_account, make_group
 from trading.dispatch import groups as group_dispatch
 from trading.dispatch import inquiries as inquiry_dispatch
@@ -477,3 +481,44 @@ def test_lost_answer_of_a_new_group_is_looked_for(sandbox: Any, desk: Any, advis
     made.refresh_from_db()
     assert made.status == "done"
     assert len(sandbox.ledger("group", "Growth")) == 1
+
+
+# ---- questions answered by the policy
+
+
+@pytest.fixture
+def rule(principal: User) -> Callable[[str, str], None]:
+    second = User.objects.create_user(email="second@alderrow.example", name="Second Principal", role=Role.PRINCIPAL)
+
+    def put(message_id: str, answer: str) -> None:
+        put_in_force(replace(FIRST, questions=(QuestionRule(message_id, answer),)), principal, second)
+
+    return put
+
+
+@pytest.mark.parametrize(("said", "answer", "orders_at_ibkr"), [("auto", "yes", 1), ("refuse", "no", 0)])
+def test_a_rule_answers_the_message_it_names_and_is_recorded_with_its_version(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, rule: Any, said: str, answer: str, orders_at_ibkr: int
+) -> None:  # fmt: skip
+    rule("p6", said)
+
+    order = submit(send(group=group, quantity=Decimal(9)))
+    dispatch.send_reply(str(order.submission_id))
+
+    question = order.questions.get()
+    assert (question.answer, question.answered_by, question.rule) == (answer, None, "policy 2")
+    assert len(sandbox.ledger("order")) == orders_at_ibkr
+    assert (reread(order).status == Status.DECLINED) is (said == "refuse")
+
+
+def test_an_id_no_rule_names_waits_for_a_person(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, rule: Any
+) -> None:
+    rule("o163", "auto")
+
+    order = submit(send(group=group, quantity=Decimal(9)))
+
+    assert order.questions.get().is_open
+    assert order.submission is not None
+    assert order.submission.state == State.QUESTION
+    assert sandbox.ledger("order") == []

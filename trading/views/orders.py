@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -41,11 +42,23 @@ _FIELDS = (
 )
 
 
+def _typed_before(user: User, key: str) -> Order | None:
+    try:
+        found: Order | None = Order.objects.visible_to(user).filter(pk=UUID(key), maker=user).first()
+    except ValueError:
+        return None
+    return found
+
+
 @require_safe
 @requires("trading.trade")
 def new(request: HttpRequest) -> HttpResponse:
-    """An empty ticket; `?conid=`, `?account=`, `?side=` fill in what is known."""
+    """An empty ticket; `?conid=`, `?account=`, `?side=` fill in what is known, `?again=` what one typed before."""
     user = reader(request)
+    if (before := _typed_before(user, request.GET.get("again", ""))) is not None:
+        form = TicketForm.of(before, user)
+        form.initial["intent"] = uuid4()  # another ticket, not the one that came back
+        return _ticket(request, form)
     initial: dict[str, Any] = {}
     if conid := request.GET.get("conid", ""):
         initial["conid"] = conid[:12]

@@ -1,0 +1,111 @@
+"""What the firm's policy does to withdrawals: new bank details rest, caps hold under threads, a return loses nothing."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.urls import reverse
+
+from backoffice.audit.models import Entry
+from backoffice.core import clock
+from backoffice.core.errors import Conflict, InvalidInput
+from backoffice.journal import services as journal
+from backoffice.journal.models import Answer, Submission
+from backoffice.people.models import LimitCounter, Role, User
+from backoffice.people.policies.document import FIRST, Limit
+from funding import services
+from funding.models import BankInstruction, CashTransfer
+from tests.backoffice.test_policies import put_in_force
+
+Ask = Callable[..., CashTransfer]
+
+
+def listed(last4: str = "7042", name: str = "Main bank") -> services.ListedBank:
+    return services.ListedBank(name=name, method="WIRE", currency="USD", last4=last4, status="PROCESSED")
+
+
+@pytest.mark.django_db
+class TestRest:
+    def test_details_that_were_there_at_the_first_look_are_not_new(self, account: Any, withdraw: Ask) -> None:
+        services.record_banks(account, [listed(name="Other bank")], methods=["WIRE"])
+
+        bank = BankInstruction.objects.get(name="Other bank")
+
+        assert bank.appeared_at is None
+        assert withdraw(bank=bank).bank == bank
+
+    @pytest.mark.parametrize("change", [[listed(last4="9999")], [listed(), listed(name="New bank")]])
+    def test_swapped_or_added_details_rest_for_a_day_before_they_are_paid(
+        self, account: Any, bank: BankInstruction, withdraw: Ask, time_machine: Any, change: list[Any]
+    ) -> None:
+        services.record_banks(account, [listed()], methods=["WIRE"])
+        services.record_banks(account, change, methods=["WIRE"])
+        young = BankInstruction.objects.get(appeared_at__isnull=False)
+
+        with pytest.raises(InvalidInput, match="new bank details rest for 24 h") as caught:
+            withdraw(bank=young)
+        assert caught.value.field == "bank"
+        assert not Submission.objects.exists()
+        time_machine.move_to(clock.now() + timedelta(hours=24, seconds=1))
+
+        assert withdraw(bank=young).bank == young
+
+    def test_a_changed_number_is_written_down(self, account: Any, bank: BankInstruction) -> None:
+        services.record_banks(account, [listed()], methods=["WIRE"])
+        services.record_banks(account, [listed(last4="9999")], methods=["WIRE"])
+
+        assert Entry.objects.filter(action="funding.bank_changed").count() == 1
+
+
+@pytest.mark.django_db
+def test_a_return_for_change_opens_again_with_what_was_typed(
+    withdraw: Ask, principal: User, advisor: User, account: Any
+) -> None:
+    transfer = withdraw(note="Roof repair, asked by phone")
+    submission = journal.current_for(transfer)
+    assert submission is not None
+    journal.refuse(submission, by=principal, reason="Wrong amount", answer=Answer.RETURNED)
+    browser = Browser()
+    browser.force_login(advisor, backend="backoffice.people.backends.EmailBackend")
+
+    page = browser.get(reverse("journal:approval_detail", args=[submission.pk])).content.decode()
+    again = browser.get(reverse("funding:withdraw"), {"account": str(account.pk), "again": str(transfer.pk)})
+
+    assert "Wrong amount" in page
+    assert f"again={transfer.pk}" in page
+    assert "Roof repair, asked by phone" in again.content.decode()
+    assert "1250" in again.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_runaway_loop_of_ten_threads_makes_no_more_than_the_cap(withdraw: Ask, principal: User) -> None:
+    second = User.objects.create_user(email="second@alderrow.example", name="Second Principal", role=Role.PRINCIPAL)
+    put_in_force(replace(FIRST, limits=(Limit("withdrawal", "firm", "day", 3),)), principal, second)
+    refusals: list[str] = []
+    start = threading.Barrier(10)
+
+    def run() -> None:
+        start.wait()
+        try:
+            withdraw(intent=uuid.uuid4(), duplicate_reason="the loop")
+        except Conflict as error:
+            refusals.append(str(error))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert Submission.objects.count() == 3
+    assert len(refusals) == 7
+    assert "The firm may have 3 withdrawals each day" in refusals[0]
+    assert LimitCounter.objects.get().count == 3
