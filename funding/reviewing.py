@@ -32,7 +32,7 @@ def review(submission: Submission, subject: Any) -> Review:
     now.append(Difference("Account", "open", "open" if transfer.account.is_open else "not open"))
     redo = ""
     if transfer.kind == Kind.WITHDRAWAL:
-        redo = f"{reverse('funding:withdraw')}?{urlencode({'account': transfer.account_id, 'again': transfer.pk})}"
+        redo = f"{reverse('funding:withdraw')}?{urlencode({'account': str(transfer.account_id), 'again': str(transfer.pk)})}"
     if transfer.withdrawable is None:
         return Review(facts, now, redo=redo)
     left = transfer.withdrawable - transfer.amount

@@ -18,7 +18,7 @@ from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.money import Money, minor_unit
 from backoffice.journal import services as journal
-from backoffice.journal.models import Answer, State, Submission
+from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policies import services as policies
 from backoffice.people.policy import may
@@ -251,15 +251,6 @@ def decline(transfer: CashTransfer, *, by: User, reason: str) -> None:
     journal.refuse(_submission(transfer), by=by, reason=reason.strip())
     LIFECYCLE.move(
         transfer, to=Status.CANCELLED, because=f"not approved: {reason.strip()}", by=by, settled_at=clock.now()
-    )
-
-
-@transaction.atomic
-def give_back(transfer: CashTransfer, *, by: User, reason: str) -> None:
-    """Return a transfer to its maker to change; what was typed opens again. Raises InvalidInput, NotPermitted, Conflict."""
-    journal.refuse(_submission(transfer), by=by, reason=reason, answer=Answer.RETURNED)
-    LIFECYCLE.move(
-        transfer, to=Status.CANCELLED, because=f"returned for change: {reason.strip()}", by=by, settled_at=clock.now()
     )
 
 

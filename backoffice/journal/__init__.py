@@ -12,6 +12,7 @@ and is resolved by looking at IBKR, never by sending again.
                   +--- two people release -- ABSENT <-----+-> stays UNKNOWN, on a person's desk
 
 `services` holds what apps call (submit, approve, answer); `sending` what dispatch modules call (claim, attempt, settle,
-observe); `sweeps` what beat calls; `outcomes` the vocabulary between them; `inquiries` the reads a person waits for.
+observe); `sweeps` what beat calls; `outcomes` the vocabulary between them; `inquiries` the reads a person waits for;
+`decisions` what surrounds an approval; `dry_run` a policy tried on what was made before.
 Import the module so that the call reads aloud: `from backoffice.journal import services as journal`.
 """
