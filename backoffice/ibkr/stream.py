@@ -16,6 +16,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -27,11 +28,11 @@ from websockets.sync.client import ClientConnection, connect
 from backoffice.core import clock
 from backoffice.ibkr import paths
 from backoffice.ibkr.environments import Environment, require_safe
-from backoffice.ibkr.errors import Unsendable
+from backoffice.ibkr.errors import HeldBack, Unsendable
 from backoffice.ibkr.frames import Known
-from backoffice.ibkr.limits import PENALTY_SECONDS
+from backoffice.ibkr.limits import PENALTY_SECONDS, Limiter, Priority
 from backoffice.ibkr.requestor import Requestor
-from backoffice.ibkr.transport import USER_AGENT
+from backoffice.ibkr.transport import USER_AGENT, Call, Effect
 from backoffice.ibkr.types.market_data import QUOTE_FIELDS, Snapshot
 from backoffice.ibkr.types.stream import ConnectionEvent, Event, QuoteEvent, SessionEvent, StreamError
 from backoffice.ibkr.wire import encode
@@ -106,7 +107,8 @@ class Stream:
     """One line to IBKR. Constructing it opens nothing. Raises ValueError for an unsafe address, Unsendable for a bearer
     or session that cannot be IBKR's.
 
-    `bearer` is the SSO session's, `session` what /tickle shows.
+    `bearer` is the SSO session's, `session` what /tickle shows. Each opening takes its turn with `limiter`, so that a
+    penalty or a maintenance window holds the stream back as it does calls, and is told of IBKR's 429.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Stream:
         *,
         on_event: Callable[[Event], object],
         cookie: CookieForm = CookieForm.BARE,
+        limiter: Limiter | None = None,
         now: Callable[[], datetime] = clock.now,
         now_ms: Callable[[], int] = _now_ms,
         pause: Callable[[int], None] = _pause,
@@ -127,6 +130,8 @@ class Stream:
             raise Unsendable("The stream needs the bearer and the session that /tickle shows.")
         scheme, rest = environment.base_url.rstrip("/").split("://", 1)
         self.address = f"{'wss' if scheme == 'https' else 'ws'}://{rest}{environment.trading_path}/ws"
+        self._call = Call("GET", f"{environment.base_url.rstrip('/')}{environment.trading_path}/ws", Effect.READ)
+        self._limiter = limiter
         self._bearer = bearer
         self._cookie = f'api={{"session":"{session}"}}' if cookie is CookieForm.JSON else f"api={session}"
         self._on_event = on_event
@@ -324,7 +329,11 @@ class Stream:
 
     def _open(self) -> None:
         try:
-            self._line = _connect(f"{self.address}?bearer_token={quote(self._bearer, safe='')}", self._cookie)
+            with nullcontext() if self._limiter is None else self._limiter.turn(self._call, Priority.RECONCILE):
+                self._line = _connect(f"{self.address}?bearer_token={quote(self._bearer, safe='')}", self._cookie)
+        except HeldBack as held:
+            self._fail_to_open(None, held.reason)
+            return
         except InvalidStatus as refused:
             self._fail_to_open(refused.response.status_code)
             return
@@ -343,6 +352,8 @@ class Stream:
 
     def _fail_to_open(self, status: int | None, reason: str = "") -> None:
         is_final = status in _FINAL_STATUSES
+        if status == 429 and self._limiter is not None:
+            self._limiter.penalise(self._call, None)
         reason = reason or f"IBKR answered HTTP {status} to the stream"
         self._next_try_at = self._now_ms() + (PENALTY_SECONDS * 1000 if status == 429 else self._next_pause())
         if is_final:
@@ -380,7 +391,12 @@ class Streams:
         Trap: a second line of the same session ends the first. Raises NotSent while there is no live session.
         """
         return Stream(
-            self._requestor.environment, self._requestor.session_bearer(), session, on_event=on_event, cookie=cookie
+            self._requestor.environment,
+            self._requestor.session_bearer(),
+            session,
+            on_event=on_event,
+            cookie=cookie,
+            limiter=self._requestor.transport.limiter,
         )
 
 

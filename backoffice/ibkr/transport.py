@@ -206,7 +206,7 @@ class Transport:
         jitter: Callable[[int], int] = _jitter,
     ) -> None:
         self._recorder = recorder
-        self._limiter = limiter
+        self.limiter = limiter
         self._priority = priority
         self._connect_timeout = connect_timeout
         self._attempts = attempts
@@ -258,14 +258,14 @@ class Transport:
                     raise
                 raise NotSent(f"The request was held back: {problem.reason}", not_before=problem.until) from problem
             reply = self._send_now(call)
-            if reply.status == 429 and self._limiter is not None:
-                self._limiter.penalise(call, retry_after(reply))
+            if reply.status == 429 and self.limiter is not None:
+                self.limiter.penalise(call, retry_after(reply))
             return reply
 
     def _turn(self, call: Call) -> AbstractContextManager[None]:
-        if self._limiter is None:
+        if self.limiter is None:
             return nullcontext()
-        return self._limiter.turn(call, self._priority if call.priority is None else call.priority)
+        return self.limiter.turn(call, self._priority if call.priority is None else call.priority)
 
     def _send_now(self, call: Call) -> Reply:
         request_id = uuid4().hex

@@ -1,16 +1,18 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from backoffice.ibkr import Unsendable
+from backoffice.ibkr import HeldBack, Priority, Unsendable
 from backoffice.ibkr.environments import Environment, sandbox
 from backoffice.ibkr.frames import Known
 from backoffice.ibkr.stream import CookieForm, Stream
+from backoffice.ibkr.transport import Call
 from backoffice.ibkr.types.market_data import Field, Timeline
 from backoffice.ibkr.types.stream import (
     AccountsEvent,
@@ -389,6 +391,41 @@ def test_a_penalty_is_waited_out(stream: Stream, server: StreamServer) -> None:
     stream.pump(20)
 
     assert server.requests == 2
+
+
+class Watchman:
+    """A limiter that notes what asked for a turn, and holds back while `is_closed`."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.turns: list[str] = []
+        self.penalties: list[str] = []
+
+    @contextmanager
+    def turn(self, call: Call, _priority: Priority) -> Iterator[None]:
+        if self.is_closed:
+            raise HeldBack("IBKR's penalty is running.")
+        self.turns.append(call.path)
+        yield
+
+    def penalise(self, call: Call, _retry_after: int | None) -> None:
+        self.penalties.append(call.path)
+
+
+def test_an_opening_takes_its_turn_and_a_penalty_is_everybodys(
+    server: StreamServer, events: list[Event], the_clock: Clock
+) -> None:
+    watchman = Watchman()
+    stream = make(server, events, the_clock, limiter=watchman)
+    watchman.is_closed = True
+    stream.pump(0)
+    assert server.requests == 0
+    assert of(events, StreamError) == [StreamError(AT, "IBKR's penalty is running.")]
+
+    watchman.is_closed, server.status = False, 429
+    stream.pump(5)
+
+    assert (server.requests, watchman.turns, watchman.penalties) == (1, ["/v1/api/ws"], ["/v1/api/ws"])
 
 
 def test_a_redirection_is_not_followed(stream: Stream, server: StreamServer, events: list[Event]) -> None:
