@@ -8,7 +8,12 @@ from django.db import connection
 
 import backoffice.celery  # noqa: F401  (as wsgi.py does: doorbells ring our broker)
 
-pytest_plugins = ["tests.sandbox_process", "tests.specification_report", "tests.worker_processes"]
+pytest_plugins = [
+    "tests.sandbox_process",
+    "tests.specification_report",
+    "tests.worker_processes",
+    "tests.fault_figures",
+]
 PASSWORD = "correct horse battery"
 
 

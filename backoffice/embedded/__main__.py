@@ -3,7 +3,7 @@
 import os
 import sys
 
-from backoffice.embedded import bench, setup, supervisor, verbs
+from backoffice.embedded import bench, faults, setup, supervisor, verbs
 from backoffice.embedded.console import StepFailed, Steps, say
 from backoffice.embedded.state import State
 
@@ -25,7 +25,9 @@ def main() -> int:
                 return bench.run(state, steps)
             case "lock":
                 return verbs.lock(state, steps)
-            case "faults" | "browser":
+            case "faults":
+                return faults.run(state, steps)
+            case "browser":
                 return verbs.run_tests(state, steps, ("-m", verb))
             case _:
                 return verbs.run_tests(state, steps)

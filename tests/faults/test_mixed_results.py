@@ -78,7 +78,7 @@ def test_s22_of_a_set_each_instruction_stands_for_itself(
         four = [begin(account, bank, Decimal(10 + number * 4 + place), advisor, principal) for place in range(4)]
         for place, (submission, word) in enumerate(zip(four, words, strict=True)):
             sandbox.fault({
-                "method": "POST", "path": MONEY_OUT, "nth": 1, "phase": "read_not_applied", "action": "status",
+                "method": "POST", "path": MONEY_OUT, "nth": 1, "phase": "applied_not_answered", "action": "status",
                 "status": status, "body": said(submission, word, number * 4 + place),
             })  # fmt: skip
             current_app.tasks[submission.operation](str(submission.pk))

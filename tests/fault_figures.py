@@ -1,0 +1,81 @@
+"""After each fault test the sandbox's ledger is held against the journal: nothing twice, nothing lost, nothing left in doubt.
+
+A test that leaves a duplicate or a loss fails, whatever else it looked at. `make faults` names a file in FAULT_FIGURES; each
+test adds a line to it, and backoffice/embedded/faults.py adds them up.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+LEDGERS = {
+    "trading.send_order": "order",
+    "funding.send_transfer": "withdrawal",
+    "clients.send_application": "application",
+}
+MATRIX = ("test_lost_answers.py", "test_kill_worker.py")  # every effect crossed with every fault
+LOOKS = 6
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: Any = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _accounted_for(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("faults") is None or "sandbox" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    sandbox = request.getfixturevalue("sandbox")
+    yield
+    try:
+        sandbox.clear_faults()
+    except requests.ConnectionError:
+        return  # the test killed it and failed before it started it again
+    found = reckoning(sandbox)
+    if path := os.environ.get("FAULT_FIGURES"):
+        cell = {"is_cell": request.node.path.name in MATRIX, "has_failed": request.node.stash.get(FAILED, False)}
+        with open(path, "a") as file:
+            file.write(json.dumps(cell | found) + "\n")
+    assert (found["duplicates"], found["lost"]) == (0, 0)
+
+
+def reckoning(sandbox: Any) -> dict[str, int]:
+    """Count effects beyond the first of a submission, ACKED ones without an effect, and doubts that looking does not end."""
+    from backoffice.journal.models import State, Submission
+
+    effects: dict[tuple[str, str], int] = {}
+    for kind in LEDGERS.values():
+        for effect in sandbox.ledger(kind):
+            effects[kind, effect["key"]] = effects.get((kind, effect["key"]), 0) + 1
+    found = {"duplicates": 0, "lost": 0, "unresolved": 0}
+    for submission in Submission.objects.filter(operation__in=LEDGERS):
+        count = effects.get((LEDGERS[submission.operation], submission.key), 0)
+        found["duplicates"] += max(0, count - 1)
+        found["lost"] += submission.state == State.ACKED and not count
+        found["unresolved"] += bool(count) and submission.state == State.UNKNOWN and not ends(submission)
+    return found
+
+
+def ends(submission: Any) -> bool:
+    """Look at IBKR until the doubt ends, at most so many times."""
+    from celery import current_app
+
+    from backoffice.journal.models import State
+
+    current_app.loader.import_default_modules()
+    for _ in range(LOOKS):
+        current_app.tasks[submission.look](str(submission.pk))
+        submission.refresh_from_db()
+        if submission.state != State.UNKNOWN:
+            return True
+    return False
