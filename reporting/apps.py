@@ -5,6 +5,8 @@ class ReportingConfig(AppConfig):
     name = "reporting"
 
     def ready(self) -> None:
-        from reporting import contributions
+        from backoffice.core import resealing as core
+        from reporting import contributions, resealing
 
         contributions.register()
+        core.others.append(resealing.report_files)

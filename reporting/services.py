@@ -133,7 +133,7 @@ def keep(item: FetchItem, content: bytes) -> ReportFile:
             fetched_by=item.request.asked_by,
         )
         file.stored_as = default_storage.save(
-            f"reports/{uuid4().hex}", ContentFile(seal(content, _place(file)).encode())
+            f"reports/{uuid4().hex}", ContentFile(seal(content, place_of(file)).encode())
         )
         file.save(force_insert=True)
         if file.version > 1:
@@ -196,7 +196,8 @@ def free_lapsed(at: datetime) -> None:
 # Opening
 
 
-def _place(file: ReportFile) -> str:
+def place_of(file: ReportFile) -> str:
+    """Return what a file's seal is bound to."""
     return f"reporting_reportfile|content|{file.pk}"
 
 
@@ -216,7 +217,7 @@ def open_file(file: ReportFile, *, by: User) -> bytes:
         sha256=file.sha256,
     )
     with default_storage.open(file.stored_as) as stored:
-        content = unseal(stored.read().decode(), _place(file))
+        content = unseal(stored.read().decode(), place_of(file))
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise ValueError(f"report file {file.pk} does not match its digest")
     return content

@@ -2,7 +2,7 @@
 
 A sealed value is `v1.<key id>.<nonce>.<ciphertext>`, AES-256-GCM, bound to where it stands (table, column, row): copied
 to another row it does not open. Keys come from FIELD_KEYS; the first encrypts, all decrypt, so a key rotates by putting
-a new one in front and re-saving. The blind index has its own key, so neither key opens the other's secrets.
+a new one in front and running `manage.py reseal`. The blind index has its own key, so neither key opens the other's secrets.
 """
 
 import base64
@@ -45,6 +45,16 @@ def unseal(sealed: str, place: str) -> bytes:
         raise Undecipherable(f"key {error} is not among FIELD_KEYS") from error
     except InvalidTag as error:
         raise Undecipherable(f"the value at {place} was altered or belongs elsewhere") from error
+
+
+def is_current(sealed: str) -> bool:
+    """Tell whether a value is sealed with the key that encrypts now."""
+    return sealed.startswith(f"v1.{next(iter(_keys(settings.FIELD_KEYS)))}.")
+
+
+def reseal(sealed: str, place: str) -> str:
+    """Return a value sealed anew with the key that encrypts now. Raises Undecipherable."""
+    return seal(unseal(sealed, place), place)
 
 
 def blind_index(value: str) -> str:

@@ -13,7 +13,7 @@ from backoffice.core.crypto import seal, unseal
 from backoffice.people import freshness
 from backoffice.people.models import Role, User
 
-_PLACE = "mfa_authenticator|secret"
+SECRETS_PLACE = "mfa_authenticator|secret"
 
 
 def needs_second_factor(user: User) -> bool:
@@ -59,10 +59,10 @@ class SealedSecrets(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is unty
     }
 
     def encrypt(self, text: str) -> str:
-        return seal(text.encode(), _PLACE)
+        return seal(text.encode(), SECRETS_PLACE)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return unseal(encrypted_text, _PLACE).decode()
+        return unseal(encrypted_text, SECRETS_PLACE).decode()
 
     def generate_authenticator_name(self, user: Any, type: Any) -> str:
         return f"Passkey {Authenticator.objects.filter(user=user, type=type).count() + 1}"

@@ -7,6 +7,8 @@ class PeopleConfig(AppConfig):
     verbose_name = "People"
 
     def ready(self) -> None:
-        from backoffice.people import witness
+        from backoffice.core import resealing as core
+        from backoffice.people import resealing, witness
 
         witness.listen()
+        core.others.append(resealing.second_factors)
