@@ -9,13 +9,6 @@ import backoffice.core.fields
 import backoffice.core.words
 
 
-def index_what_is_there(apps, schema_editor):
-    """Save what is encrypted once more: its index is made from the plain text, which the database does not know."""
-    for row in apps.get_model("clients", "Client").objects.exclude(pk=None).iterator(chunk_size=500):
-        row.tax_number = row.tax_number  # opened, and so saved with its index
-        row.save(update_fields=["tax_number", "tax_number_index", "tax_number_tail"])
-
-
 class Migration(migrations.Migration):
     dependencies = [
         ("broker", "0004_connection_tests"),
@@ -81,5 +74,4 @@ class Migration(migrations.Migration):
             model_name="client",
             index=models.Index(fields=["last_name", "first_name", "id"], name="client_by_name"),
         ),
-        migrations.RunPython(index_what_is_there, migrations.RunPython.noop),
     ]

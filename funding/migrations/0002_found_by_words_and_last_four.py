@@ -5,13 +5,6 @@ from django.db import migrations
 import backoffice.core.fields
 
 
-def index_what_is_there(apps, schema_editor):
-    """Save what is encrypted once more: its index is made from the plain text, which the database does not know."""
-    for row in apps.get_model("funding", "BankInstruction").objects.exclude(pk=None).iterator(chunk_size=500):
-        row.last4 = row.last4  # opened, and so saved with its index
-        row.save(update_fields=["last4", "last4_index"])
-
-
 class Migration(migrations.Migration):
     dependencies = [
         ("funding", "0001_initial"),
@@ -25,5 +18,4 @@ class Migration(migrations.Migration):
                 blank=True, db_index=True, default="", is_tail=True, max_length=64, of="last4"
             ),
         ),
-        migrations.RunPython(index_what_is_there, migrations.RunPython.noop),
     ]
