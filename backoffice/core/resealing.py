@@ -7,6 +7,7 @@ they saved is under the new key already. An interrupted run goes on where it was
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.apps import apps
 from django.db import connection, models
@@ -33,22 +34,22 @@ def everything(batch: int = 500) -> Iterator[Tally]:
     for model in apps.get_models():
         for field in model._meta.local_fields:
             if isinstance(field, EncryptedTextField):
-                yield _column(model, field, batch)
+                yield _column(model, str(field.column), batch)
     for other in others:
         yield other()
 
 
-def _column(model: type[models.Model], field: EncryptedTextField, batch: int) -> Tally:
-    tally = Tally(f"{model._meta.db_table}.{field.column}")
-    for key, sealed in _values(model, field.column, batch):
+def _column(model: type[models.Model], column: str, batch: int) -> Tally:
+    tally = Tally(f"{model._meta.db_table}.{column}")
+    for key, sealed in _values(model, column, batch):
         if is_current(sealed):
             continue
         try:
-            anew = reseal(sealed, f"{model._meta.db_table}|{field.column}|{key}")
+            anew = reseal(sealed, f"{model._meta.db_table}|{column}|{key}")
         except Undecipherable:
             tally.unreadable += 1
             continue
-        tally.resealed += _replace(model, field.column, key, sealed, anew)
+        tally.resealed += _replace(model, column, key, sealed, anew)
     return tally
 
 
@@ -62,7 +63,8 @@ def indexes(batch: int = 500) -> Iterator[Tally]:
 
 def _index(model: type[models.Model], index: BlindIndexField, batch: int) -> Tally:
     tally = Tally(f"{model._meta.db_table}.{index.column}")
-    table, source = model._meta.db_table, model._meta.get_field(index.of).column
+    table, column = model._meta.db_table, str(index.column)
+    source = str(next(field.column for field in model._meta.local_fields if field.name == index.of))
     for key, sealed in _values(model, source, batch):
         try:
             plain = unseal(sealed, f"{table}|{source}|{key}").decode()
@@ -72,18 +74,18 @@ def _index(model: type[models.Model], index: BlindIndexField, batch: int) -> Tal
         made = (blind_tail if index.is_tail else blind_index)(plain) if plain else ""
         with connection.cursor() as cursor:  # only while the value it is made from is still there
             cursor.execute(
-                f"UPDATE {_quoted(table)} SET {_quoted(index.column)} = %s "  # noqa: S608 - our own names
-                f"WHERE {_key_column(model)} = %s AND {_quoted(source)} = %s AND {_quoted(index.column)} <> %s",
+                f"UPDATE {_quoted(table)} SET {_quoted(column)} = %s "  # noqa: S608 - our own names
+                f"WHERE {_key_column(model)} = %s AND {_quoted(source)} = %s AND {_quoted(column)} <> %s",
                 [made, key, sealed, made],
             )
             tally.resealed += cursor.rowcount
     return tally
 
 
-def _values(model: type[models.Model], column: str, batch: int) -> Iterator[tuple[object, str]]:
+def _values(model: type[models.Model], column: str, batch: int) -> Iterator[tuple[Any, str]]:
     """Yield (key, sealed value) of every row that has one, by key, in pages: no long transaction, no long lock."""
     table, key = _quoted(model._meta.db_table), _key_column(model)
-    last: object = None
+    last: Any = None
     while True:
         beyond, values = (f"AND {key} > %s", [last]) if last is not None else ("", [])
         with connection.cursor() as cursor:
@@ -99,7 +101,7 @@ def _values(model: type[models.Model], column: str, batch: int) -> Iterator[tupl
         last = rows[-1][0]
 
 
-def _replace(model: type[models.Model], column: str, key: object, old: str, new: str) -> int:
+def _replace(model: type[models.Model], column: str, key: Any, old: str, new: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {_quoted(model._meta.db_table)} SET {_quoted(column)} = %s "  # noqa: S608 - our own names
@@ -112,7 +114,7 @@ def _replace(model: type[models.Model], column: str, key: object, old: str, new:
 def _key_column(model: type[models.Model]) -> str:
     key = model._meta.pk
     assert key is not None
-    return _quoted(key.column)
+    return _quoted(str(key.column))
 
 
 def _quoted(name: str) -> str:
