@@ -336,11 +336,11 @@ def test_a_case_is_done_only_when_ibkr_shows_the_new_value(open_account: Make, m
 def test_a_reveal_writes_who_saw_what_before_it_shows(open_account: Make, master: Any, advisor: Any) -> None:
     client = open_account(master).client
 
-    value = people.reveal(client=client, field="tax_number", by=advisor)
+    value = people.reveal(client=client, field="tax_number", reason="IBKR asked", by=advisor)
 
     entry = Entry.objects.get(action="clients.reveal")
     assert value == "12345678901"
-    assert (entry.actor, entry.data) == (advisor, {"field": "tax_number"})
+    assert (entry.actor, entry.data["field"], entry.data["reason"]) == (advisor, "tax_number", "IBKR asked")
     assert "12345678901" not in str(entry.__dict__)
 
 

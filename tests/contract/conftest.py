@@ -36,8 +36,8 @@ class Connected:
     bearer: str = ""
     ids: "count[int]" = field(default_factory=lambda: count(1_000_001))
 
-    def ledger(self, kind: str, key: str) -> list[dict[str, Any]]:
-        """The sandbox's own record of effects of a kind under a key."""
+    def ledger(self, kind: str, key: str = "") -> list[dict[str, Any]]:
+        """The sandbox's own record of effects of a kind, under one key or under all."""
         return self.sandbox.ledger(kind, key)
 
     def sent(self, method: str, path: str) -> int:
