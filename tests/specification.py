@@ -92,9 +92,6 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
         "type null",
     ): "trading.md 6.2: multiplier number, null or 0.0",
     ("GET /v1/api/portfolio/*", "answer 200 $[].strike", "type number"): "trading.md 6.2: strike is text or a number",
-    ("GET /v1/api/portfolio/{accountId}/summary", "answer 200 $.nlvandmargininreview.*", "type *"): (
-        "trading.md 6.4: each key has amount, currency and value, the last two text or null"
-    ),
     # -- analytics and notices
     ("POST /v1/api/pa/transactions", "answer 200 $*", "unknown rawDate"): "trading.md 6.7: rawDate YYYYMMDD",
     ("POST /v1/api/pa/transactions", "answer 200 $*.fxRate", "type number"): "trading.md 6.7: a rate is seldom whole",
