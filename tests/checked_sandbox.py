@@ -48,13 +48,15 @@ class Checked:
             if path == CLIENTS and scope["method"] == "POST" and heard.status == 200:
                 registered = json.loads(heard.body)
                 watcher.rules.keys.setdefault(registered["client_id"], []).append(registered["public_key_pem"])
-            watcher.note(
-                Exchange(
-                    scope["method"], (scope.get("raw_path") or path.encode()).decode("latin-1"),
-                    scope["query_string"].decode("latin-1"), headers, bytes(heard.body),
-                    heard.status if heard.is_whole else None, heard.headers, bytes(heard.answer), fault,
-                )
-            )  # fmt: skip
+            # A line that broke before the request was read leaves nothing to judge.
+            if heard.has_request or heard.status is not None:
+                watcher.note(
+                    Exchange(
+                        scope["method"], (scope.get("raw_path") or path.encode()).decode("latin-1"),
+                        scope["query_string"].decode("latin-1"), headers, bytes(heard.body),
+                        heard.status if heard.is_whole else None, heard.headers, bytes(heard.answer), fault,
+                    )
+                )  # fmt: skip
 
 
 class _Heard:
@@ -64,6 +66,7 @@ class _Heard:
         self._receive = receive
         self._send = send
         self.body = bytearray()
+        self.has_request = False
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.answer = bytearray()
@@ -72,6 +75,7 @@ class _Heard:
     async def listen(self) -> Message:
         message = await self._receive()
         self.body += bytes(message.get("body", b""))
+        self.has_request |= message["type"] == "http.request" and not message.get("more_body", False)
         return message
 
     async def speak(self, message: Message) -> None:
