@@ -2,7 +2,7 @@
 
 Nothing is stored. A price is the instrument's reference level moved by layered value noise: seeded random levels at
 the corners of ever shorter periods, joined by straight lines and summed, which looks like a random walk, costs the same
-for any instant and can be asked for any day of the past. Markets are always open.
+for any instant and can be asked for any day of the past. There is a price at every hour; `hours.py` says who trades then.
 """
 
 import hashlib
@@ -107,14 +107,16 @@ def _level(seed: int, conid: int, period: int, index: int) -> int:
     return int.from_bytes(digest, "big") % 2_000_001 - 1_000_000
 
 
+def _layer(seed: int, conid: int, period: int, reach: int, minute: int) -> int:
+    index, into = divmod(minute, period)
+    here, there = _level(seed, conid, period, index), _level(seed, conid, period, index + 1)
+    return reach * (here * (period - into) + there * into) // period
+
+
 @lru_cache(maxsize=65_536)
 def _deviation(seed: int, conid: int, minute: int) -> Decimal:
     """Return the relative distance from the reference level, about -0.18 to 0.18."""
-    total = 0
-    for period, reach in _LAYERS:
-        index, into = divmod(minute, period)
-        here, there = _level(seed, conid, period, index), _level(seed, conid, period, index + 1)
-        total += reach * (here * (period - into) + there * into) // period
+    total = sum(_layer(seed, conid, period, reach, minute) for period, reach in _LAYERS)
     return Decimal(total) / Decimal(100_000 * 1_000_000)
 
 
@@ -130,6 +132,28 @@ class Market:
         calmness = _CALMNESS.get(instrument.subtype or instrument.asset_class, Decimal(1))
         moved = instrument.ref_price * (1 + calmness * _deviation(self._seed, conid, minute))
         return instrument.rounded(moved)
+
+    def bounds(self, conid: int, start: datetime, minutes: int) -> tuple[Decimal, Decimal]:
+        """Return prices that the last price does not leave, downwards and upwards, from `start` for so many minutes.
+
+        They may lie wider apart than the prices really come: whoever waits for a price can pass over what lies outside them.
+        """
+        instrument, first = self._instrument(conid), int(start.timestamp()) // 60
+        last = first + minutes
+        lowest = highest = 0
+        for period, reach in _LAYERS:
+            if period < minutes // 8:
+                levels = [-reach * 1_000_000, reach * 1_000_000]
+            else:  # straight lines between corners: extremes lie at corners and at the ends
+                corners = range((first // period + 1) * period, last, period)
+                levels = [_layer(self._seed, conid, period, reach, minute) for minute in (first, *corners, last)]
+            lowest, highest = lowest + min(levels), highest + max(levels)
+        calmness = _CALMNESS.get(instrument.subtype or instrument.asset_class, Decimal(1))
+        # The walk rounds each layer down to a whole unit of the total, which is far below a tick.
+        low, high = (
+            1 + calmness * Decimal(edge) / Decimal(100_000 * 1_000_000) for edge in (lowest - 10, highest + 10)
+        )
+        return instrument.rounded(instrument.ref_price * low), instrument.rounded(instrument.ref_price * high)
 
     def close(self, conid: int, day: date) -> Decimal:
         """Return the closing price of a day; for a Saturday or Sunday that of the Friday before."""

@@ -11,16 +11,33 @@ from .tickets import Ticket
 from .valuation import Valuation, cents, value
 
 
-def objection(sandbox: Sandbox, ticket: Ticket, promised: dict[str, int]) -> str | None:
-    """Return IBKR's reason for not accepting the order, or None."""
+def bearable(
+    sandbox: Sandbox, ticket: Ticket, promised: dict[str, int], *, may_reduce: bool, oca: str = ""
+) -> dict[str, int]:
+    """Return the part of a block that its accounts can bear: all of it, unless accounts that cannot are to be left out."""
+    if not may_reduce or ticket.kind == "account":
+        return promised
+    return {
+        account: units
+        for account, units in promised.items()
+        if objection(sandbox, ticket, {account: units}, oca=oca) is None
+    }
+
+
+def objection(
+    sandbox: Sandbox, ticket: Ticket, promised: dict[str, int], *, oca: str = "", modifies: int = 0
+) -> str | None:
+    """Return IBKR's reason for not accepting the order, or None.
+
+    Orders that wait for their parent reserve nothing, those of one OCA group reserve once, and the order that the ticket
+    modifies does not stand in its own way.
+    """
     for account, units in promised.items():
         row = sandbox.accounts.get(account)
         if row is None:
             raise LookupError(account)
         worth = value(sandbox, row)
-        working = [
-            order for order in orderbook.working(sandbox) if account in orderbook.promised(sandbox, order.order_id)
-        ]
+        working = _reserving(sandbox, account, oca, modifies)
         found = (
             _funds(sandbox, ticket, units, worth, working)
             if ticket.side == "BUY"
@@ -29,6 +46,15 @@ def objection(sandbox: Sandbox, ticket: Ticket, promised: dict[str, int]) -> str
         if found is not None:
             return found
     return None
+
+
+def _reserving(sandbox: Sandbox, account: str, oca: str, modifies: int) -> list[Order]:
+    found: dict[str, Order] = {}
+    for order in orderbook.working(sandbox):
+        is_apart = order.is_held or order.order_id == modifies or (oca != "" and order.terms.oca == oca)
+        if not is_apart and account in orderbook.promised(sandbox, order.order_id):
+            found.setdefault(order.terms.oca or str(order.order_id), order)
+    return list(found.values())
 
 
 def _funds(sandbox: Sandbox, ticket: Ticket, units: int, worth: Valuation, working: list[Order]) -> str | None:

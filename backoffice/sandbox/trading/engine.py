@@ -2,128 +2,192 @@
 
 Nothing runs in the background. Before each request every working order is brought up to the virtual now: the market since
 the last look is compared with the order minute by minute, and fills that have become due are booked at their own instants.
+The orders of a bracket or an OCA group are brought forward together, event by event: a child faces the market from the
+instant its parent is filled and ends with it, and the first execution of one order of a group cancels the others.
 A fill of a block is shared among its accounts at one price, in the ratio of what they were promised.
 """
 
-import random
-from dataclasses import replace
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from backoffice.sandbox.clock import NEW_YORK
 from backoffice.sandbox.instruments import Instrument
 from backoffice.sandbox.kernel import Sandbox
 
-from . import orderbook
+from . import crossing, events, orderbook
+from .crossing import day_end
 from .orderbook import Execution, Fill, Order
 from .split import share_out
 from .valuation import CENT
 
-MOST_LOOKS = 3000  # at the market in one catching-up; longer absences look less often
+__all__ = ["advance", "book", "catch_up", "commission", "day_end"]
+
+_INSTANT = timedelta(microseconds=1)
+BY_THE_USER = "cancelled by the user"
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    at: datetime
+    status: str
+    because: str
 
 
 def catch_up(sandbox: Sandbox) -> None:
     """Bring every working order up to the virtual now."""
+    done: set[int] = set()
     for order in orderbook.working(sandbox):
-        advance(sandbox, order)
+        if order.order_id not in done:
+            done |= {member.order_id for member in advance(sandbox, order)}
 
 
-def advance(sandbox: Sandbox, order: Order) -> None:
-    now, before = sandbox.clock.now(), replace(order)
-    until = min(limit for limit in (now, order.expires_at, order.cancel_at) if limit is not None)
-    if not order.plan:
-        _look(sandbox, order, until)
-    for fill in order.plan[order.fills :]:
-        if fill.at <= until:
-            book(sandbox, order, fill)
-    order.status, order.ended_because = _status(sandbox, order, now)
-    if order != before:
+def advance(sandbox: Sandbox, order: Order) -> list[Order]:
+    """Bring an order and its bracket or OCA group up to the virtual now, and return them all."""
+    now, members = sandbox.clock.now(), orderbook.family(sandbox, order)
+    before = {member.order_id: replace(member) for member in members}
+    while (member := _step(sandbox, members, now)) is not None:
+        _keep(sandbox, before, member)
+    for member in members:
+        if member.is_working:
+            member.status = _status(sandbox, member, now)
+        _keep(sandbox, before, member)
+    return members
+
+
+def _keep(sandbox: Sandbox, before: dict[int, Order], order: Order) -> None:
+    if order != before[order.order_id]:
         orderbook.save(sandbox, order)
+        events.changed(sandbox, before[order.order_id], order)
+        before[order.order_id] = replace(order)
 
 
-def day_end(at: datetime) -> datetime:
-    """Return when a DAY order placed at this instant expires: midnight in New York, for the sandbox's markets never close."""
-    local = at.astimezone(NEW_YORK)
-    return datetime.combine(local.date() + timedelta(days=1), time(0, 0), NEW_YORK).astimezone(at.tzinfo)
-
-
-def _status(sandbox: Sandbox, order: Order, now: datetime) -> tuple[str, str]:
+def _step(sandbox: Sandbox, members: list[Order], now: datetime) -> Order | None:
+    """Let the earliest thing happen that is due in the family; None when nothing is."""
+    due: list[tuple[datetime, int, int, Order]] = []
+    for order in members:
+        if not order.is_working:
+            continue
+        end = _end(sandbox, order)
+        if not order.is_held:
+            _look(sandbox, order, now if end is None else min(now, end.at))
+            end = _end(sandbox, order)
+            if order.fills < len(order.plan):
+                due.append((order.plan[order.fills].at, 0, order.order_id, order))
+        if end is not None:
+            due.append((end.at, 1, order.order_id, order))
+    if not due or min(due)[0] > now:
+        return None
+    at, is_end, _, order = min(due)
+    if is_end:
+        end = _end(sandbox, order)
+        if end is None:
+            raise LookupError(f"order {order.order_id} does not end")
+        finish(members, order, end.status, end.because)
+        return order
+    for execution in book(sandbox, order, order.plan[order.fills]):
+        events.executed(sandbox, order, execution)
     if not order.remaining:
-        return "Filled", ""
+        order.status, order.ended_because = "Filled", ""
+    for other in members:
+        if other.is_working and order.terms.oca and other is not order and other.terms.oca == order.terms.oca:
+            finish(members, other, "Cancelled", "OCA group: another order of the group was executed")
+        if not order.remaining and other.is_held and other.terms.parent_id == order.order_id:
+            let_go(sandbox, other, at)
+    return order
+
+
+def let_go(sandbox: Sandbox, order: Order, at: datetime) -> None:
+    """Let a child face the market from this instant on."""
+    order.terms, order.looked_at = replace(order.terms, active_at=at), at
+    order.expires_at = crossing.expiry(
+        sandbox, order.instrument, order.order_type, order.tif, at, outside=order.outside_rth
+    )
+
+
+def finish(members: list[Order], order: Order, status: str, because: str) -> None:
+    """End an order, and with it the children that wait for it."""
+    order.status, order.ended_because = status, because
+    for child in members:
+        if child.is_held and child.is_working and child.terms.parent_id == order.order_id:
+            finish(members, child, "Cancelled", "Parent order was cancelled")
+
+
+def withdraw(sandbox: Sandbox, order: Order) -> None:
+    """Cancel an order that IBKR merely holds: it is gone at once."""
+    before = replace(order)
+    order.status, order.ended_because = "Cancelled", BY_THE_USER
+    orderbook.save(sandbox, order)
+    events.changed(sandbox, before, order)
+
+
+def _end(sandbox: Sandbox, order: Order) -> _End | None:
+    """When the order ends if nothing else happens first; a fill at the same instant does."""
+    ends = []
     if order.cancel_at is not None:
-        return ("Cancelled", "cancelled by the user") if now >= order.cancel_at else ("PendingCancel", "")
-    if order.tif == "IOC" and not order.plan:
-        return "Cancelled", "Immediate or Cancel order could not be filled at once"
-    if order.expires_at is not None and now >= order.expires_at:
-        return "Cancelled", "Order expired"
+        ends.append(_End(order.cancel_at, "Cancelled", BY_THE_USER))
+    if order.expires_at is not None and not order.is_held:
+        ends.append(_End(order.expires_at, "Cancelled", "Order expired"))
+    if (reject := order.terms.script.get("reject")) is not None and not order.is_held:
+        at = order.since + timedelta(milliseconds=int(reject.get("after_milliseconds", 0)))
+        ends.append(_End(at, reject.get("status", "Inactive"), str(reject.get("because", "Order rejected"))))
+    if order.tif == "IOC" and order.fills == len(order.plan) and order.looked_at > order.since:
+        ends.append(_End(order.since, "Cancelled", "Immediate or Cancel order could not be filled at once"))
+    return min(ends, key=lambda end: end.at, default=None)
+
+
+def _status(sandbox: Sandbox, order: Order, now: datetime) -> str:
+    if order.cancel_at is not None:
+        return "PendingCancel"
     accepted_at = order.created_at + timedelta(milliseconds=int(sandbox.config.get("accept_milliseconds", 1000)))
-    is_waiting = order.stop is not None and order.triggered_at is None
-    return ("PreSubmitted" if is_waiting or now < accepted_at else "Submitted"), ""
+    auction = crossing.auction(order.instrument, order.order_type, order.tif, order.since)
+    is_waiting = (
+        order.is_held
+        or now < accepted_at
+        or (order.style.trigger != "" and order.triggered_at is None)
+        or (auction is not None and now < auction)
+        or crossing.next_live(sandbox, order, now) > now
+    )
+    return "PreSubmitted" if is_waiting else "Submitted"
 
 
 def _look(sandbox: Sandbox, order: Order, until: datetime) -> None:
-    """Compare the market since the last look with the order; when it crosses, plan the fills."""
-    is_first = order.looked_at == order.created_at
-    if order.tif == "IOC" and not is_first:
+    """Compare the market since the last look with the order; when they meet, plan the fills."""
+    if order.fills < len(order.plan) or until < order.since:
         return
-    instants = [order.created_at] if is_first else []
-    if order.tif != "IOC":
-        minute = order.looked_at.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        step = max(1, int((until - minute) / timedelta(minutes=1)) // MOST_LOOKS)
-        while minute <= until:
-            instants.append(minute)
-            minute += timedelta(minutes=step)
-    for at in instants:
-        if _is_crossed(sandbox, order, at):
-            order.plan = _plan(sandbox, order, at)
+    if "fills" in order.terms.script:
+        if not order.plan:
+            order.plan = crossing.scripted(sandbox, order)
+        return
+    done = order.plan[: order.fills]
+    auction = crossing.auction(order.instrument, order.order_type, order.tif, order.since)
+    if auction is not None:
+        if auction <= until and order.looked_at < auction:
+            price = crossing.in_auction(sandbox, order, auction)
+            order.plan = done + ([] if price is None else crossing.cut(sandbox, order, auction, price))
+            order.looked_at = auction
+        return
+    if order.tif == "IOC":
+        if order.looked_at > order.since:
+            return
+        until = order.since
+    for at in crossing.instants(sandbox, order, until):
+        if (price := crossing.meets(sandbox, order, at)) is not None:
+            order.plan = done + crossing.cut(sandbox, order, at, price)
             break
-    if instants:
-        order.looked_at = max(instants[-1], order.created_at + timedelta(microseconds=1))
+    # Whole minutes only: an order is kept anew when there was something to look at, not whenever somebody asks.
+    order.looked_at = max(order.looked_at, until.replace(second=0, microsecond=0), order.since + _INSTANT)
 
 
-def _is_crossed(sandbox: Sandbox, order: Order, at: datetime) -> bool:
-    stop, limit, sign = order.stop, order.limit, order.sign
-    if stop is not None and order.triggered_at is None:
-        if (sandbox.market.price(order.conid, at) - stop) * sign < 0:
-            return False
-        order.triggered_at = at
-    return limit is None or (limit - _far_side(sandbox, order, at)) * sign >= 0
-
-
-def _far_side(sandbox: Sandbox, order: Order, at: datetime) -> Decimal:
-    """Return the price at which the market takes the other side: the ask for a buyer."""
-    bid, ask = sandbox.market.spread(order.conid, at)
-    return ask if order.side == "BUY" else bid
-
-
-def _plan(sandbox: Sandbox, order: Order, at: datetime) -> list[Fill]:
-    """Cut the order into two to four fills over `fill_seconds`; an order to be filled at once is one fill."""
-    luck = random.Random(f"{sandbox.seed}:{order.order_id}")
-    seconds = int(sandbox.config.get("fill_seconds", 12))
-    price = _far_side(sandbox, order, at)
-    if order.tif == "IOC" or seconds == 0:
-        return [Fill(at, order.quantity, price)]
-    parts = min(luck.randint(2, 4), order.quantity)
-    cuts = sorted(luck.sample(range(1, order.quantity), parts - 1)) if parts > 1 else []
-    sizes = [end - start for start, end in zip([0, *cuts], [*cuts, order.quantity], strict=True)]
-    tick = order.instrument.min_tick
-    fills = []
-    for number, size in enumerate(sizes, start=1):
-        # All accounts of a block get one price; a single account's fills may walk by a tick, never past its limit.
-        walked = price if order.kind != "account" else price + order.sign * luck.randint(0, 1) * tick
-        if order.limit is not None and (order.limit - walked) * order.sign < 0:
-            walked = price
-        milliseconds = seconds * 1000 * number // parts - luck.randint(0, seconds * 100)
-        fills.append(Fill(at + timedelta(milliseconds=max(milliseconds, 1)), size, walked))
-    return fills
-
-
-def book(sandbox: Sandbox, order: Order, fill: Fill) -> None:
-    """Share one fill of the order among its accounts and book each part."""
+def book(sandbox: Sandbox, order: Order, fill: Fill) -> list[Execution]:
+    """Share one fill of the order among its accounts, book each part and return them."""
+    booked = []
     given = orderbook.executed(sandbox, order.order_id)
-    due = share_out(order.filled + fill.quantity, orderbook.promised(sandbox, order.order_id))
+    base, promised = order.terms.base, orderbook.promised(sandbox, order.order_id)
+    since_modified = order.filled + fill.quantity - sum(base.values())
+    due = share_out(since_modified, {name: units - base.get(name, 0) for name, units in promised.items()})
     charged = _charged(sandbox, order)
-    for place, (account, units) in enumerate(due.items()):
+    for place, (account, more) in enumerate(due.items()):
+        units = more + base.get(account, 0)
         received = units - given.get(account, 0)
         if not received:
             continue
@@ -138,10 +202,12 @@ def book(sandbox: Sandbox, order: Order, fill: Fill) -> None:
             commission=max(whole - charged.get(account, Decimal(0)), Decimal("0.00")),
         )
         orderbook.book(sandbox, order, execution)
+        booked.append(execution)
     order.filled += fill.quantity
     order.value += fill.quantity * fill.price
     order.fills += 1
     order.last_fill_at = fill.at
+    return booked
 
 
 def _charged(sandbox: Sandbox, order: Order) -> dict[str, Decimal]:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from backoffice.sandbox.jsonio import dumps, loads
 
 from .desk import Call, Desk, Needs, Refusal, route
+from .split import NothingToSplitBy, split
 from .valuation import Valuation, value
 
 COMPUTED = ("A", "E", "N")  # available equity, equal quantity, net liquidation value: IBKR computes the ratio
@@ -81,6 +82,42 @@ def weights(desk: Desk, group: Group) -> dict[str, Decimal]:
         worth = {account: _worth(desk, account) for account in group.members}
         return {account: max(_figure(found, group.method), Decimal(0)) for account, found in worth.items()}
     return {account: amount or Decimal(0) for account, amount in group.members.items()}
+
+
+def promise(desk: Desk, master: str, group: Group, conid: int, side: str, quantity: int) -> dict[str, int]:
+    """Share a block by the group's method as the presets say. Raises NothingToSplitBy.
+
+    With closing priority, accounts with an opposite position get as much as closes it before the rest is shared by method.
+    Closing priority without proportional allocation, for the methods IBKR computes, instead brings every position as near as
+    one order can to its share of what the group will hold: accounts that have enough already get nothing.
+    """
+    chosen, weighed = presets(desk, master), weights(desk, group)
+    is_computed = group.method in COMPUTED
+    if not chosen["group_auto_close_positions" if is_computed else "profiles_auto_close_positions"]:
+        return split(quantity, weighed)
+    held = {account: _held(desk, account, conid) for account in weighed}
+    sign = 1 if side == "BUY" else -1
+    if is_computed and not chosen["group_proportional_allocation"]:
+        total, weight = sum(held.values()) + sign * quantity, sum(weighed.values())
+        if not weight:
+            raise NothingToSplitBy
+        return split(quantity, {name: sign * (total * weighed[name] / weight - held[name]) for name in weighed})
+    closing = {account: Decimal(max(int(-sign * units), 0)) for account, units in held.items()}
+    first = min(quantity, int(sum(closing.values())))
+    shares = split(first, closing) if first else dict.fromkeys(weighed, 0)
+    rest = split(quantity - first, weighed)
+    return {account: shares[account] + rest[account] for account in weighed}
+
+
+def _held(desk: Desk, account: str, conid: int) -> Decimal:
+    found = desk.sandbox.books.holdings(account)
+    return sum((holding.quantity for holding in found if holding.conid == conid), Decimal(0))
+
+
+def tws_login(desk: Desk, master: str, presets_there: dict[str, Any]) -> None:
+    """What a login to Trader Workstation does: the presets kept there replace those set through the API."""
+    kept = {**DEFAULT_PRESETS, **presets_there}
+    desk.sandbox.store.execute("INSERT OR REPLACE INTO trading_presets VALUES (?, ?)", master, dumps(kept))
 
 
 def _worth(desk: Desk, account: str) -> Valuation:

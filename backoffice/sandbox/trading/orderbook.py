@@ -1,6 +1,6 @@
 """Orders that exist at IBKR, what each account is promised of them, and what has been executed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from sqlite3 import Row
@@ -12,9 +12,11 @@ from backoffice.sandbox.instruments import Instrument
 from backoffice.sandbox.jsonio import dumps, loads
 from backoffice.sandbox.kernel import Sandbox
 
+from .kinds import KINDS, Kind
 from .tickets import Ticket
 
 FIRST_ORDER_ID = 1_370_093_001
+_SELECT = "SELECT * FROM trading_orders LEFT JOIN trading_terms USING (order_id)"
 WORKING = ("PreSubmitted", "Submitted", "PendingCancel")
 
 
@@ -36,6 +38,35 @@ class Execution:
     quantity: Decimal
     price: Decimal
     commission: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order carries beyond the plain: its family, its trail, its allowances and what a test has scripted for it."""
+
+    family: int = 0  # id of the first order of a bracket or OCA group, 0 for an order alone
+    parent_id: int = 0
+    oca: str = ""  # orders with the same name: an execution of one cancels the others
+    active_at: datetime | None = None  # from here on it faces the market; None while it waits for its parent
+    trailing_amount: Decimal | None = None
+    trailing_type: str = ""  # amt, %
+    anchor: Decimal | None = None  # the best price since a trailing stop came alive
+    all_or_none: bool = False
+    base: dict[str, int] = field(default_factory=dict)  # units each account had when the order was last modified
+    script: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        def text(value: Any) -> Any:
+            return stamp(value) if isinstance(value, datetime) else str(value) if isinstance(value, Decimal) else value
+
+        return dumps({name: text(getattr(self, name)) for name in self.__slots__})
+
+    @classmethod
+    def from_json(cls, found: str) -> "Terms":
+        kept = loads(found)
+        for name in ("trailing_amount", "anchor"):
+            kept[name] = None if kept[name] is None else Decimal(kept[name])
+        return cls(**{**kept, "active_at": _maybe(kept["active_at"])})
 
 
 @dataclass(slots=True)
@@ -67,6 +98,7 @@ class Order:
     value: Decimal  # sum of quantity times price over the fills
     last_fill_at: datetime | None
     ended_because: str
+    terms: Terms = field(default_factory=Terms)
 
     @property
     def is_working(self) -> bool:
@@ -95,15 +127,46 @@ class Order:
         return found
 
     @property
+    def style(self) -> Kind:
+        return KINDS[self.order_type]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for its parent to be filled."""
+        return self.terms.parent_id != 0 and self.terms.active_at is None
+
+    @property
+    def since(self) -> datetime:
+        """From when on the order faces the market as it now is: since it came, was let go or was modified."""
+        return self.terms.active_at or self.created_at
+
+    @property
+    def trail(self) -> Decimal:
+        """The distance of a trailing stop from its anchor, in quoted units."""
+        amount, anchor = self.terms.trailing_amount or Decimal(0), self.terms.anchor or Decimal(0)
+        return anchor * amount / 100 if self.terms.trailing_type == "%" else amount
+
+    @property
     def limit(self) -> Decimal | None:
-        return self.price if self.order_type in ("LMT", "STOP_LIMIT") else None
+        """The worst price it takes; that of a trailing stop limit keeps its distance from the stop."""
+        if not self.style.has_limit or self.price is None:
+            return None
+        if self.order_type == "TRAILLMT" and self.aux_price is not None and self.stop is not None:
+            return self.price + self.stop - self.aux_price
+        return self.price
 
     @property
     def stop(self) -> Decimal | None:
-        """A stop order carries its stop as `price`, a stop-limit order as `auxPrice`."""
-        if self.order_type == "STP":
-            return self.price if self.price is not None else self.aux_price
-        return self.aux_price if self.order_type == "STOP_LIMIT" else None
+        """The price that brings it alive, None for the types that need none."""
+        match self.order_type:
+            case "STP" | "MIT":
+                return self.price if self.price is not None else self.aux_price
+            case "STOP_LIMIT" | "LIT":
+                return self.aux_price
+            case "TRAIL" | "TRAILLMT" if self.terms.anchor is not None:
+                return self.terms.anchor + self.sign * self.trail
+            case _:
+                return None
 
 
 def _maybe(found: Any) -> datetime | None:
@@ -144,30 +207,47 @@ def _read(row: Row) -> Order:
         value=Decimal(row["value"]),
         last_fill_at=_maybe(row["last_fill_at"]),
         ended_because=row["ended_because"],
+        terms=Terms() if row["terms"] is None else Terms.from_json(row["terms"]),
     )
 
 
+def is_open(order: Order) -> bool:
+    """Whether it can still be modified and cancelled: it works, or IBKR holds it."""
+    return order.is_working or order.status == "Inactive"
+
+
 def get(sandbox: Sandbox, master: str, order_id: int) -> Order | None:
-    row = sandbox.store.row("SELECT * FROM trading_orders WHERE order_id = ? AND master = ?", order_id, master)
+    row = sandbox.store.row(f"{_SELECT} WHERE order_id = ? AND master = ?", order_id, master)
     return None if row is None else _read(row)
 
 
 def of_master(sandbox: Sandbox, master: str) -> list[Order]:
     """Return every order of the master account, newest first."""
-    return [
-        _read(row)
-        for row in sandbox.store.rows("SELECT * FROM trading_orders WHERE master = ? ORDER BY order_id DESC", master)
-    ]
+    return [_read(row) for row in sandbox.store.rows(f"{_SELECT} WHERE master = ? ORDER BY order_id DESC", master)]
 
 
 def working(sandbox: Sandbox) -> list[Order]:
     marks = ", ".join("?" for _ in WORKING)
     return [
-        _read(row)
-        for row in sandbox.store.rows(
-            f"SELECT * FROM trading_orders WHERE status IN ({marks}) ORDER BY order_id", *WORKING
-        )
+        _read(row) for row in sandbox.store.rows(f"{_SELECT} WHERE status IN ({marks}) ORDER BY order_id", *WORKING)
     ]
+
+
+def family(sandbox: Sandbox, order: Order) -> list[Order]:
+    """Return the order and every other of its bracket or OCA group, by id; the order itself as the same object."""
+    if not order.terms.family:
+        return [order]
+    rows = sandbox.store.rows(f"{_SELECT} WHERE family = ? ORDER BY order_id", order.terms.family)
+    return [order if row["order_id"] == order.order_id else _read(row) for row in rows]
+
+
+def named(sandbox: Sandbox, username: str, name: str) -> Order | None:
+    """Return the newest order of the username under this client order id, or with this order id."""
+    rows = sandbox.store.rows(
+        f"{_SELECT} WHERE username = ? AND (coid = ? OR CAST(order_id AS TEXT) = ?) ORDER BY order_id DESC LIMIT 1",
+        username, name, name,
+    )  # fmt: skip
+    return _read(rows[0]) if rows else None
 
 
 def is_registered(sandbox: Sandbox, username: str, coid: str, since: datetime) -> bool:
@@ -192,6 +272,7 @@ def add(
     session_id: str,
     at: datetime,
     expires_at: datetime | None,
+    terms: Terms | None = None,
 ) -> Order:
     highest = sandbox.store.value("SELECT MAX(order_id) FROM trading_orders")
     order = Order(
@@ -222,13 +303,18 @@ def add(
         value=Decimal(0),
         last_fill_at=None,
         ended_because="",
+        terms=terms or Terms(active_at=at),
     )
     save(sandbox, order)
-    for place, (account, quantity) in enumerate(promised.items()):
-        sandbox.store.execute(
-            "INSERT INTO trading_shares VALUES (?, ?, ?, ?)", order.order_id, place, account, quantity
-        )
+    promise(sandbox, order.order_id, promised)
     return order
+
+
+def promise(sandbox: Sandbox, order_id: int, promised: dict[str, int]) -> None:
+    """Keep what each account is to receive when the order is filled whole."""
+    sandbox.store.execute("DELETE FROM trading_shares WHERE order_id = ?", order_id)
+    for place, (account, quantity) in enumerate(promised.items()):
+        sandbox.store.execute("INSERT INTO trading_shares VALUES (?, ?, ?, ?)", order_id, place, account, quantity)
 
 
 def save(sandbox: Sandbox, order: Order) -> None:
@@ -266,6 +352,10 @@ def save(sandbox: Sandbox, order: Order) -> None:
         order.ended_because,
     )
     sandbox.store.execute(f"INSERT OR REPLACE INTO trading_orders VALUES ({', '.join('?' for _ in values)})", *values)
+    sandbox.store.execute(
+        "INSERT OR REPLACE INTO trading_terms VALUES (?, ?, ?)",
+        order.order_id, order.terms.family, order.terms.to_json(),
+    )  # fmt: skip
 
 
 def promised(sandbox: Sandbox, order_id: int) -> dict[str, int]:
@@ -277,7 +367,11 @@ def promised(sandbox: Sandbox, order_id: int) -> dict[str, int]:
 
 
 def executions(sandbox: Sandbox, order_id: int) -> list[Execution]:
-    rows = sandbox.store.rows("SELECT * FROM trading_executions WHERE order_id = ? ORDER BY at, execution_id", order_id)
+    rows = sandbox.store.rows(
+        "SELECT * FROM trading_executions LEFT JOIN trading_replaced USING (execution_id)"
+        " WHERE order_id = ? AND by_id IS NULL ORDER BY at, execution_id",
+        order_id,
+    )
     return [
         Execution(
             row["execution_id"],
@@ -293,7 +387,7 @@ def executions(sandbox: Sandbox, order_id: int) -> list[Execution]:
 
 
 def executed(sandbox: Sandbox, order_id: int) -> dict[str, int]:
-    """Return the units each account has received so far."""
+    """Return the units each account has received so far; of a corrected execution the correction counts."""
     found: dict[str, int] = {}
     for execution in executions(sandbox, order_id):
         found[execution.account] = found.get(execution.account, 0) + int(execution.quantity)

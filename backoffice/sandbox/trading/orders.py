@@ -1,5 +1,6 @@
-"""Placing, answering, previewing and cancelling orders."""
+"""Placing, answering, previewing and cancelling orders. One conversation at a time: whatever is sent voids the open question."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,10 +9,11 @@ from starlette.routing import BaseRoute
 
 from backoffice.sandbox import instruments
 
-from . import credit, engine, orderbook, questions, tickets
-from .desk import Call, Desk, Needs, Refusal, bad_request, route
-from .orderbook import Order
-from .tickets import Ticket, refused
+from . import credit, crossing, engine, events, groups, modify, orderbook, prompts, questions, scripts, tickets
+from .desk import Call, Desk, Needs, Refusal, route
+from .orderbook import Fill, Order, Terms
+from .questions import Question, Submission
+from .tickets import Refused, Ticket, refused
 from .valuation import cents, value
 
 
@@ -21,44 +23,127 @@ def routes(desk: Desk) -> list[BaseRoute]:
         route(desk, "POST", "/iserver/account/{account}/orders", _submit, need),
         route(desk, "POST", "/iserver/account/{account}/orders/whatif", _what_if, need),
         route(desk, "POST", "/iserver/reply/{reply_id}", _reply, need),
+        route(desk, "POST", "/iserver/account/{account}/order/{order_id}", _modify, need),
         route(desk, "DELETE", "/iserver/account/{account}/order/{order_id}", _cancel, need),
     ]
 
 
 def _submit(call: Call) -> Any:
     questions.void_open(call)
-    ticket = tickets.read(call, call.path("account"))
-    call.request.state.key = ticket.coid
-    _refuse_duplicate(call, ticket)
-    promised = tickets.promise(call, ticket)
-    asked = questions.about(call, ticket, promised)
-    return questions.ask(call, ticket, asked) if asked else _accept(call, ticket, promised)
+    submission = Submission(tickets.read(call, call.path("account")))
+    call.request.state.key = submission.first.coid
+    _refuse_duplicates(call, submission)
+    asked: list[Question] = []
+    for place, ticket in enumerate(submission.tickets):
+        if isinstance(ticket, Ticket):
+            script = scripts.of(call.desk.sandbox, ticket, place)
+            asked += questions.about(call, ticket, tickets.promise(call, ticket))
+            asked += questions.wanted([*call.desk.knob("ask", []), *script.get("ask", [])])
+    return _go_on(call, submission, questions.open_to_ask(call, asked))
+
+
+def _modify(call: Call) -> Any:
+    questions.void_open(call)
+    order = _open_order(call)
+    submission = Submission([tickets.read_one(call, call.json(), call.path("account"))], order.order_id)
+    call.request.state.key = order.coid or str(order.order_id)
+    asked = modify.about(call, order, submission.first)
+    return _go_on(call, submission, questions.open_to_ask(call, asked))
 
 
 def _reply(call: Call) -> Any:
-    ticket, remaining = questions.take(call, call.path("reply_id"))
-    if remaining:
-        return questions.ask(call, ticket, remaining)
-    _refuse_duplicate(call, ticket)
-    return _accept(call, ticket, tickets.promise(call, ticket))
+    submission, remaining = questions.take(call, call.path("reply_id"))
+    if not submission.modifies:
+        _refuse_duplicates(call, submission)
+    return _go_on(call, submission, remaining)
 
 
-def _refuse_duplicate(call: Call, ticket: Ticket) -> None:
+def _go_on(call: Call, submission: Submission, asked: list[Question]) -> Any:
+    if asked:
+        return questions.ask(call, submission, asked)
+    if not submission.modifies:
+        return _accept(call, submission)
+    order = orderbook.get(call.desk.sandbox, call.master, submission.modifies)
+    if order is None or not orderbook.is_open(order):
+        raise refused(call, f"OrderID {submission.modifies} doesn't exist")  # filled while the question was open
+    modify.apply(call, order, submission.first)
+    return [{"order_id": str(order.order_id), "order_status": order.status, "encrypt_message": "1"}]
+
+
+def _refuse_duplicates(call: Call, submission: Submission) -> None:
     """A client order id counts for a day and per username; the knob `dedupe_coid` shows a server that does not look."""
     day_ago = call.desk.sandbox.clock.now() - timedelta(days=1)
     if not call.desk.knob("dedupe_coid", True):
         return
-    if orderbook.is_registered(call.desk.sandbox, call.session.username, ticket.coid, day_ago):
-        text = f"Order couldn't be submitted: Local order ID={ticket.coid} is already registered."
-        raise Refusal(int(call.desk.knob("duplicate_coid_status", 400)), {"error": text})
+    for ticket in submission.tickets:
+        if isinstance(ticket, Ticket) and orderbook.is_registered(
+            call.desk.sandbox, call.session.username, ticket.coid, day_ago
+        ):
+            text = f"Order couldn't be submitted: Local order ID={ticket.coid} is already registered."
+            raise Refusal(int(call.desk.knob("duplicate_coid_status", 400)), {"error": text})
 
 
-def _accept(call: Call, ticket: Ticket, promised: dict[str, int]) -> list[dict[str, Any]]:
-    """Let the order exist: from here on it is in the ledger, once, under its client order id."""
-    sandbox = call.desk.sandbox
-    if (why := credit.objection(sandbox, ticket, promised)) is not None:
-        raise refused(call, why)
-    now = sandbox.clock.now()
+def _accept(call: Call, submission: Submission) -> Any:
+    """Let the orders exist: from here on each is in the ledger, once, under its client order id.
+
+    A child or a later order of a group may be refused while the others work; the first one's refusal ends it all.
+    """
+    placed: list[Order] = []
+    answers: list[dict[str, Any]] = []
+    for place, ticket in enumerate(submission.tickets):
+        made = ticket if isinstance(ticket, Refused) else _place(call, ticket, place, placed)
+        if isinstance(made, Refused):
+            if not placed:
+                raise refused(call, made.why)
+            answers.append({"error": made.why})
+            continue
+        placed.append(made)
+        answers.append(_acknowledged(made))
+    first = submission.first
+    is_prompted = "prompt" in placed[0].terms.script or prompts.is_due(
+        call.desk.sandbox, call.session.username, first.order_type, uses_adaptive=first.uses_adaptive
+    )
+    if is_prompted and len(placed) == 1:
+        return _prompt(call, placed[0])
+    for order, answer in zip(placed, [answer for answer in answers if "order_id" in answer], strict=True):
+        current = orderbook.get(call.desk.sandbox, call.master, order.order_id) or order
+        if not first.is_deactivated:
+            engine.advance(call.desk.sandbox, current)
+        answer["order_status"] = current.status
+    return answers
+
+
+def _prompt(call: Call, order: Order) -> dict[str, Any]:
+    before = replace(order)
+    order.status = "Inactive"
+    orderbook.save(call.desk.sandbox, order)
+    events.changed(call.desk.sandbox, before, order)
+    return prompts.prompt(call.desk.sandbox, order)
+
+
+def _place(call: Call, ticket: Ticket, place: int, placed: list[Order]) -> Order | Refused:
+    sandbox, now = call.desk.sandbox, call.desk.sandbox.clock.now()
+    script = scripts.take(sandbox, ticket, place)
+    if "refuse" in script:
+        return Refused(str(script["refuse"]))
+    parent = _parent(call, ticket, placed) if ticket.parent else None
+    if isinstance(parent, Refused):
+        return parent
+    first = parent or (placed[0] if placed else None)
+    family = 0 if first is None else first.terms.family or first.order_id
+    if first is not None and not first.terms.family:
+        first.terms = replace(first.terms, family=family, oca=f"{family}:0" if ticket.is_single_group else "")
+        orderbook.save(sandbox, first)
+    oca = f"{family}:{parent.order_id if parent else 0}" if family else ""
+    is_held = parent is not None and parent.status != "Filled"
+    promised = tickets.promise(call, ticket)
+    if not is_held:
+        strict = bool(groups.presets(call.desk, call.master)["strict_credit_check"])
+        may_reduce = call.desk.knob("credit_failure", "reject") == "reduce" and not strict
+        promised = credit.bearable(sandbox, ticket, promised, may_reduce=may_reduce, oca=oca) or promised
+        ticket = replace(ticket, quantity=sum(promised.values()))
+        if (why := credit.objection(sandbox, ticket, promised, oca=oca)) is not None:
+            return Refused(why)
     order = orderbook.add(
         sandbox,
         ticket,
@@ -67,12 +152,51 @@ def _accept(call: Call, ticket: Ticket, promised: dict[str, int]) -> list[dict[s
         master=call.master,
         session_id=call.session.session_id,
         at=now,
-        expires_at=engine.day_end(now) if ticket.tif == "DAY" else None,
+        expires_at=crossing.expiry(
+            sandbox, _instrument(ticket), ticket.order_type, ticket.tif, now, outside=ticket.outside_rth
+        ),
+        terms=Terms(
+            family=family,
+            parent_id=parent.order_id if parent else 0,
+            oca=oca,
+            active_at=None if is_held else now,
+            trailing_amount=ticket.trailing_amount,
+            trailing_type=ticket.trailing_type,
+            anchor=modify.anchor(ticket),
+            all_or_none=ticket.all_or_none,
+            script=script,
+        ),
     )
+    if ticket.is_deactivated:
+        order.status = "Inactive"
+        orderbook.save(sandbox, order)
     sandbox.ledger.record("order", ticket.coid or str(order.order_id), str(order.order_id), _recorded(ticket, promised))
-    engine.advance(sandbox, order)
-    accepted = {"order_id": str(order.order_id), "order_status": order.status, "encrypt_message": "1"}
-    return [{**accepted, "local_order_id": ticket.coid} if ticket.coid else accepted]
+    events.placed(sandbox, order)
+    return order
+
+
+def _parent(call: Call, ticket: Ticket, placed: list[Order]) -> Order | Refused:
+    """The order a child names: one of the same request, or one that was sent before, by client order id or order id."""
+    found = next((order for order in placed if order.coid == ticket.parent), None)
+    found = found or orderbook.named(call.desk.sandbox, call.session.username, ticket.parent)
+    is_there = found is not None and (orderbook.is_open(found) or found.status == "Filled")
+    return found if found is not None and is_there else Refused(f"Parent order {ticket.parent} doesn't exist")
+
+
+def _acknowledged(order: Order) -> dict[str, Any]:
+    found = {"order_id": str(order.order_id), "order_status": order.status, "encrypt_message": "1"}
+    if order.coid:
+        found["local_order_id"] = order.coid
+    if order.terms.parent_id:
+        found["parent_order_id"] = str(order.terms.parent_id)
+    return found
+
+
+def _instrument(ticket: Ticket) -> instruments.Instrument:
+    found = instruments.get(ticket.conid)
+    if found is None:
+        raise LookupError(str(ticket.conid))
+    return found
 
 
 def _recorded(ticket: Ticket, promised: dict[str, int]) -> dict[str, Any]:
@@ -90,32 +214,62 @@ def _recorded(ticket: Ticket, promised: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _cancel(call: Call) -> dict[str, Any]:
-    """Ask for the cancel; it takes effect a little later, and fills may still come until then."""
-    sandbox, text = call.desk.sandbox, call.path("order_id")
-    if text == "-1":
-        raise bad_request("the sandbox does not cancel all orders at once")
-    order = orderbook.get(sandbox, call.master, int(text)) if text.isdecimal() and len(text) < 16 else None
-    if order is None or order.target != call.path("account") or not order.is_working:
+def _open_order(call: Call) -> Order:
+    text = call.path("order_id")
+    order = orderbook.get(call.desk.sandbox, call.master, int(text)) if text.isdecimal() and len(text) < 16 else None
+    if order is None or order.target != call.path("account") or not orderbook.is_open(order):
         raise refused(call, f"OrderID {text} doesn't exist")
-    if order.cancel_at is None:
-        wait = timedelta(milliseconds=int(call.desk.knob("cancel_milliseconds", 1500)))
-        order.cancel_at = sandbox.clock.now() + wait
-        orderbook.save(sandbox, order)
-        key = order.coid or text
-        call.request.state.key = key
-        sandbox.ledger.record("cancel", key, text, {"target": order.target, "filled": order.filled})
-        engine.advance(sandbox, order)
+    return order
+
+
+def _cancel(call: Call) -> dict[str, Any]:
+    """Ask for the cancel; it takes effect a little later, and fills may still come until then. -1: every open order."""
+    if call.path("order_id") == "-1":
+        return _cancel_all(call)
+    order = _open_order(call)
+    questions.void_open(call)
+    call.request.state.key = order.coid or str(order.order_id)
+    _ask_to_cancel(call, order)
     return {"msg": "Request was submitted", "order_id": order.order_id, "conid": order.conid, "account": order.target}
+
+
+def _cancel_all(call: Call) -> dict[str, Any]:
+    """Of the account in the path; of everybody when it is the master account or "All"."""
+    target = call.path("account")
+    if target not in (call.master, groups.ALL):
+        call.account(target)
+    questions.void_open(call)
+    for order in orderbook.of_master(call.desk.sandbox, call.master):
+        current = orderbook.get(call.desk.sandbox, call.master, order.order_id)  # a parent may have taken it along
+        if current and orderbook.is_open(current) and target in (current.target, call.master, groups.ALL):
+            _ask_to_cancel(call, current)
+    return {"msg": "Request was submitted", "order_id": -1, "conid": -1, "account": target}
+
+
+def _ask_to_cancel(call: Call, order: Order) -> None:
+    sandbox = call.desk.sandbox
+    if order.cancel_at is not None:
+        return
+    key = order.coid or str(order.order_id)
+    sandbox.ledger.record("cancel", key, str(order.order_id), {"target": order.target, "filled": order.filled})
+    if not order.is_working:
+        engine.withdraw(sandbox, order)
+        return
+    wait, now = timedelta(milliseconds=int(call.desk.knob("cancel_milliseconds", 1500))), sandbox.clock.now()
+    order.cancel_at = now + wait
+    if order.terms.script.get("fill_on_cancel"):
+        bid, ask = sandbox.market.spread(order.conid)
+        price = order.limit or (ask if order.side == "BUY" else bid)
+        order.plan = [*order.plan[: order.fills], Fill(now + wait / 2, order.remaining, price)]
+    orderbook.save(sandbox, order)
+    engine.advance(sandbox, order)
 
 
 def _what_if(call: Call) -> dict[str, Any]:
     """Preview: formatted strings, nothing kept, no question voided; an error that would refuse the order comes with 200."""
-    ticket = tickets.read(call, call.path("account"))
+    ticket = Submission(tickets.read(call, call.path("account"))).first
     sandbox, promised = call.desk.sandbox, tickets.promise(call, ticket)
-    instrument = instruments.get(ticket.conid)
-    if instrument is None:
-        raise LookupError(str(ticket.conid))
+    instrument = _instrument(ticket)
     price = ticket.price or sandbox.market.price(ticket.conid)
     amount = cents(instrument.value(Decimal(ticket.quantity), price))
     charge = sum((engine.commission(instrument, units, price) for units in promised.values() if units), Decimal(0))

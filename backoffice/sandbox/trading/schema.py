@@ -39,6 +39,17 @@ CREATE TABLE IF NOT EXISTS trading_shares (
     order_id INTEGER NOT NULL, place INTEGER NOT NULL, account TEXT NOT NULL, quantity INTEGER NOT NULL,
     PRIMARY KEY (order_id, account)
 );
+CREATE TABLE IF NOT EXISTS trading_terms (order_id INTEGER PRIMARY KEY, family INTEGER NOT NULL, terms TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS trading_terms_family ON trading_terms (family);
+CREATE TABLE IF NOT EXISTS trading_scripts (id INTEGER PRIMARY KEY, matching TEXT NOT NULL, script TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trading_suppressed (
+    session_id TEXT NOT NULL, message_id TEXT NOT NULL, PRIMARY KEY (session_id, message_id)
+);
+CREATE TABLE IF NOT EXISTS trading_prompts (
+    req_id TEXT PRIMARY KEY, username TEXT NOT NULL, order_id INTEGER NOT NULL, options TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS trading_price_management (username TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS trading_replaced (execution_id TEXT PRIMARY KEY, by_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trading_executions (
     execution_id TEXT PRIMARY KEY, order_id INTEGER NOT NULL, account TEXT NOT NULL, at TEXT NOT NULL, quantity TEXT NOT NULL,
     price TEXT NOT NULL, commission TEXT NOT NULL

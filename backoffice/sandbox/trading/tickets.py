@@ -1,18 +1,18 @@
 """Reading an order ticket as IBKR does: unknown keys pass in silence, wrong types and missing essentials do not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from backoffice.sandbox import instruments
+from backoffice.sandbox.instruments import Instrument
 from backoffice.sandbox.jsonio import dumps, loads
 
 from . import groups
 from .desk import Call, Refusal, bad_request
+from .kinds import ALIASES, KINDS, TIFS
 from .split import NothingToSplitBy, split
 
-ORDER_TYPES = ("LMT", "MKT", "STP", "STOP_LIMIT")
-TIFS = ("DAY", "GTC", "IOC")
 LARGEST = 1_000_000_000
 LONGEST_COID = 64
 
@@ -31,42 +31,30 @@ class Ticket:
     outside_rth: bool
     coid: str
     amounts: dict[str, Decimal]  # of an inline allocation: ratios of the quantity, whatever they add up to
+    parent: str = ""  # the parent's cOID or order id
+    is_single_group: bool = False
+    trailing_amount: Decimal | None = None
+    trailing_type: str = ""
+    all_or_none: bool = False
+    cash_quantity: Decimal | None = None
+    uses_adaptive: bool = False
+    is_deactivated: bool = False
+    method: str = ""  # of a group order, instead of the group's own
 
     def to_json(self) -> str:
-        return dumps(
-            [
-                self.kind,
-                self.target,
-                self.conid,
-                self.side,
-                self.order_type,
-                self.tif,
-                self.quantity,
-                None if self.price is None else str(self.price),
-                None if self.aux_price is None else str(self.aux_price),
-                self.outside_rth,
-                self.coid,
-                {account: str(amount) for account, amount in self.amounts.items()},
-            ]
-        )
+        def text(value: Any) -> Any:
+            return str(value) if isinstance(value, Decimal) else value
+
+        amounts = {account: str(amount) for account, amount in self.amounts.items()}
+        return dumps({name: text(getattr(self, name)) for name in self.__slots__} | {"amounts": amounts})
 
     @classmethod
-    def from_json(cls, text: str) -> "Ticket":
-        kind, target, conid, side, order_type, tif, quantity, price, aux_price, outside_rth, coid, amounts = loads(text)
-        return cls(
-            kind,
-            target,
-            conid,
-            side,
-            order_type,
-            tif,
-            quantity,
-            None if price is None else Decimal(price),
-            None if aux_price is None else Decimal(aux_price),
-            outside_rth,
-            coid,
-            {account: Decimal(amount) for account, amount in amounts.items()},
-        )
+    def from_json(cls, kept: str) -> "Ticket":
+        found = loads(kept)
+        for name in ("price", "aux_price", "trailing_amount", "cash_quantity"):
+            found[name] = None if found[name] is None else Decimal(found[name])
+        found["amounts"] = {account: Decimal(amount) for account, amount in found["amounts"].items()}
+        return cls(**found)
 
 
 def refused(call: Call, why: str) -> Refusal:
@@ -74,52 +62,131 @@ def refused(call: Call, why: str) -> Refusal:
     return Refusal(int(call.desk.knob("refusal_status", 200)), {"error": why})
 
 
-def read(call: Call, path_account: str) -> Ticket:
-    """Read the one ticket of the body, `{"orders": [ticket]}` or a bare array, and check it. Raises Refusal."""
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A ticket of a bracket or OCA group that IBKR does not take, beside others that it does."""
+
+    why: str
+
+
+def read(call: Call, path_account: str) -> list[Ticket | Refused]:
+    """Read the body, `{"orders": [ticket, ...]}` or a bare array, and check it. Raises Refusal.
+
+    One ticket, or the tickets of one bracket or OCA group; anything else is a basket and refused whole. The first ticket is
+    always a Ticket: without it there is nothing to place.
+    """
     body = call.any_json()
-    tickets = body.get("orders") if isinstance(body, dict) else body
-    if not isinstance(tickets, list) or not tickets or not all(isinstance(ticket, dict) for ticket in tickets):
+    listed = body.get("orders") if isinstance(body, dict) else body
+    if not isinstance(listed, list) or not listed or not all(isinstance(ticket, dict) for ticket in listed):
         raise bad_request("orders must be an array of order tickets")
-    if len(tickets) > 1:
-        raise bad_request("the sandbox takes one order ticket at a time")
-    return _read(call, tickets[0], path_account)
+    if len(listed) > 1 and not _is_one_set(listed):
+        raise bad_request("orders must be the tickets of one bracket or one OCA group")
+    found: list[Ticket | Refused] = [read_one(call, listed[0], path_account)]
+    for raw in listed[1:]:
+        try:
+            found.append(read_one(call, raw, path_account))
+        except Refusal as refusal:
+            if "statusCode" in refusal.body:
+                raise
+            found.append(Refused(str(refusal.body["error"])))
+    return found
 
 
-def _read(call: Call, raw: dict[str, Any], path_account: str) -> Ticket:
+def _is_one_set(listed: list[dict[str, Any]]) -> bool:
+    """Children name the client order id of a ticket before them; or every ticket says that it is of a single group."""
+    if all(raw.get("isSingleGroup") is True for raw in listed):
+        return True
+    parents: set[str] = set()
+    for place, raw in enumerate(listed):
+        if place and raw.get("parentId") not in parents:
+            return False
+        if isinstance(raw.get("cOID"), str) and raw["cOID"]:
+            parents.add(raw["cOID"])
+    return True
+
+
+def read_one(call: Call, raw: dict[str, Any], path_account: str) -> Ticket:
     kind, target = _target(call, raw, path_account)
     side, order_type, tif = _word(raw, "side"), _word(raw, "orderType"), _word(raw, "tif")
+    order_type = ALIASES.get(order_type, order_type)
     if side not in ("BUY", "SELL"):
         raise bad_request(f"side is not valid: {side}")
-    if order_type not in ORDER_TYPES:
+    instrument = _instrument(call, raw)
+    is_american = instrument.currency == "USD"
+    if order_type not in KINDS or not (is_american or KINDS[order_type].abroad):
         raise refused(call, f"Order type {order_type} is not supported for this contract")
-    if tif not in TIFS:
-        raise refused(call, f"invalid time in force: {tif}")
-    if any(key in raw for key in ("cashQty", "fxQty", "isCcyConv")):
-        raise refused(call, "Cash quantity orders are not supported for this account")
+    _check_tif(call, order_type, tif, is_american=is_american)
     price, aux_price = _number(raw, "price"), _number(raw, "auxPrice")
     _check_prices(call, order_type, price, aux_price)
-    coid, outside = raw.get("cOID", ""), raw.get("outsideRTH", False)
+    coid, outside, parent = raw.get("cOID", ""), _flag(raw, "outsideRTH"), raw.get("parentId", "")
     if not isinstance(coid, str) or len(coid) > LONGEST_COID:
         raise bad_request("cOID must be text of at most 64 characters")
-    if not isinstance(outside, bool):
-        raise bad_request("outsideRTH must be true or false")
-    if outside and order_type in ("MKT", "STP"):
+    if not isinstance(parent, str):
+        raise bad_request("parentId must be text")
+    if outside and not KINDS[order_type].outside:
         raise refused(call, "invalid order attribute : Outside Regular Trading Hours")
-    amounts = _amounts(call, raw) if kind == "inline" else {}
+    if "fxQty" in raw or "isCcyConv" in raw:
+        raise refused(call, "Currency conversion orders are not supported for this contract")
+    cash, trailing = _number(raw, "cashQty"), _trailing(call, raw, order_type)
+    amounts = _amounts(call, raw, is_cash=cash is not None) if kind == "inline" else {}
     return Ticket(
-        kind,
-        target,
-        _conid(call, raw),
-        side,
-        order_type,
-        tif,
-        _quantity(call, raw),
-        price,
-        aux_price,
-        outside,
-        coid,
-        amounts,
-    )
+        kind, target, instrument.conid, side, order_type, tif,
+        _quantity(call, raw) if cash is None else _bought_for(call, raw, instrument, price, cash),
+        price, aux_price, outside, coid, amounts,
+        parent=parent,
+        is_single_group=_flag(raw, "isSingleGroup"),
+        trailing_amount=trailing[0],
+        trailing_type=trailing[1],
+        all_or_none=_flag(raw, "allOrNone"),
+        cash_quantity=cash,
+        uses_adaptive=_flag(raw, "useAdaptive"),
+        is_deactivated=_flag(raw, "deactivated"),
+        method=_method(call, raw, kind),
+    )  # fmt: skip
+
+
+def _flag(raw: dict[str, Any], key: str) -> bool:
+    found = raw.get(key, False)
+    if not isinstance(found, bool):
+        raise bad_request(f"{key} must be true or false")
+    return found
+
+
+def _check_tif(call: Call, order_type: str, tif: str, *, is_american: bool) -> None:
+    is_taken = tif in TIFS
+    if tif == "OPG":  # the opening auction
+        is_taken = is_american and order_type in ("MKT", "LMT")
+    elif tif in ("OVT", "OND"):  # overnight
+        is_taken = is_american and order_type == "LMT"
+    elif order_type in ("MOC", "LOC"):
+        is_taken = tif == "DAY"
+    elif tif == "IOC":
+        is_taken = KINDS[order_type].trigger == ""
+    if not is_taken:
+        raise refused(call, f"invalid time in force: {tif}")
+
+
+def _trailing(call: Call, raw: dict[str, Any], order_type: str) -> tuple[Decimal | None, str]:
+    """A trailing order needs both fields; on any other type they are unknown keys."""
+    if KINDS[order_type].trigger != "trail":
+        return None, ""
+    amount, unit = _number(raw, "trailingAmt"), raw.get("trailingType")
+    if amount is None or unit not in ("amt", "%"):
+        raise refused(call, "invalid order price fields")
+    return amount, unit
+
+
+_METHODS = {"NetLiquidity": "N", "AvailableEquity": "A", "EqualQuantity": "E"}
+
+
+def _method(call: Call, raw: dict[str, Any], kind: str) -> str:
+    """The legacy override of a group's method; `PctChange` needs a set-up in Trader Workstation that nobody has here."""
+    named = raw.get("allocationMethod")
+    if named is None or kind != "group":
+        return ""
+    if named not in _METHODS:
+        raise refused(call, f"Invalid allocation method: {named}")
+    return _METHODS[named]
 
 
 def _target(call: Call, raw: dict[str, Any], path_account: str) -> tuple[str, str]:
@@ -165,17 +232,15 @@ def _number(raw: dict[str, Any], key: str) -> Decimal | None:
 
 
 def _check_prices(call: Call, order_type: str, price: Decimal | None, aux_price: Decimal | None) -> None:
-    is_missing = {
-        "LMT": price is None,
-        "STP": price is None and aux_price is None,
-        "STOP_LIMIT": price is None or aux_price is None,
-        "MKT": False,
-    }[order_type]
-    if is_missing or (order_type == "MKT" and price is not None):
+    kind = KINDS[order_type]
+    is_missing = (kind.needs_price and price is None) or (kind.needs_aux and aux_price is None)
+    if order_type in ("STP", "MIT"):
+        is_missing = price is None and aux_price is None
+    if is_missing or (price is not None and not kind.takes_price):
         raise refused(call, "invalid order price fields")
 
 
-def _conid(call: Call, raw: dict[str, Any]) -> int:
+def _instrument(call: Call, raw: dict[str, Any]) -> Instrument:
     found = raw.get("conid")
     if found is None and isinstance(raw.get("conidex"), str):
         text = raw["conidex"].partition("@")[0]
@@ -185,9 +250,11 @@ def _conid(call: Call, raw: dict[str, Any]) -> int:
     instrument = instruments.get(found)
     if instrument is None:
         raise bad_request(f"no contract found for conid {found}")
+    if instrument.asset_class == "FUT" and ("manualIndicator" not in raw or "extOperator" not in raw):
+        raise refused(call, "manualIndicator and extOperator are required for US futures (CME Rule 536-B)")
     if not instrument.is_tradable:
         raise refused(call, "No trading permissions.")
-    return instrument.conid
+    return instrument
 
 
 def _quantity(call: Call, raw: dict[str, Any]) -> int:
@@ -199,12 +266,25 @@ def _quantity(call: Call, raw: dict[str, Any]) -> int:
     return int(found)
 
 
-def _amounts(call: Call, raw: dict[str, Any]) -> dict[str, Decimal]:
+def _bought_for(call: Call, raw: dict[str, Any], instrument: Instrument, price: Decimal | None, cash: Decimal) -> int:
+    """The whole shares an amount of cash buys at the limit, else at the market: rounded down, at least one."""
+    if not call.desk.knob("supports_cash_quantity", False):
+        raise refused(call, "Cash quantity orders are not supported for this account")
+    if "quantity" in raw:
+        raise refused(call, "invalid order attribute : quantity and cashQty exclude each other")
+    bid, ask = call.desk.sandbox.market.spread(instrument.conid)
+    units = int(cash / instrument.value(Decimal(1), price or (ask if raw["side"] == "BUY" else bid)))
+    if units < 1:
+        raise refused(call, "Your order is not accepted. Reason: the cash quantity buys less than one share.")
+    return units
+
+
+def _amounts(call: Call, raw: dict[str, Any], *, is_cash: bool) -> dict[str, Decimal]:
     profile = raw["jsonPayload"]["allocation_profile"]
     listed = profile.get("allocations") if isinstance(profile, dict) else None
     if not isinstance(listed, list) or not listed:
         raise bad_request("allocation_profile.allocations is required")
-    if profile.get("alloc_type") != "SHARE":
+    if profile.get("alloc_type") != ("CASH" if is_cash else "SHARE"):
         raise refused(call, f"allocation type {profile.get('alloc_type')} is not supported for this order")
     opened = {account.account for account in call.desk.open_accounts(call.master)}
     amounts: dict[str, Decimal] = {}
@@ -229,6 +309,8 @@ def promise(call: Call, ticket: Ticket) -> dict[str, int]:
         group = groups.get(call.desk, call.master, ticket.target)
         if group is None:
             raise refused(call, "Invalid account ID")  # deleted while a question was open
-        return split(ticket.quantity, groups.weights(call.desk, group))
+        if ticket.method:
+            group = replace(group, method=ticket.method)
+        return groups.promise(call.desk, call.master, group, ticket.conid, ticket.side, ticket.quantity)
     except NothingToSplitBy as nothing:
         raise refused(call, "Your order is not accepted. Reason: no account can receive a share of it.") from nothing

@@ -21,7 +21,7 @@ from backoffice.sandbox.clock import NEW_YORK
 from backoffice.sandbox.instruments import Instrument
 from backoffice.sandbox.jsonio import loads
 
-from . import balances, blotter, funds, groups, history, memory, orderbook, quotes, sessions
+from . import balances, funds, groups, history, memory, orderbook, quotes, rows, sessions
 from .desk import Desk, Refusal
 from .fields import DEFAULT, View, row
 from .orders import is_visible
@@ -180,7 +180,7 @@ class Orders:
             return []
         since = None if self.days is None else scope.days_ago(self.days)
         rows = {
-            order.order_id: blotter.live(scope.desk, order)
+            order.order_id: rows.live(scope.desk.sandbox, order)
             for order in orderbook.of_master(scope.desk.sandbox, scope.session.master)
             if is_visible(order, scope.session.session_id)
             and (since is None or order.is_working or order.created_at >= since)
@@ -224,7 +224,7 @@ class Trades:
         sandbox, since = scope.desk.sandbox, scope.days_ago(self.days)
         late = timedelta(seconds=int(scope.desk.knob("commission_delay_seconds", 0)))
         found = [
-            (execution, blotter.trade(order, execution, is_priced=scope.now - execution.at >= late))
+            (execution, rows.trade(order, execution, is_priced=scope.now - execution.at >= late))
             for order in orderbook.of_master(sandbox, scope.session.master)
             if order.last_fill_at is not None and order.last_fill_at >= since
             for execution in orderbook.executions(sandbox, order.order_id)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.trading.trader import AAPL, KO, MASTER, SPY, Trader, inline, ticket
+from tests.sandbox.trading.trader import AAPL, HSBA, KO, MASTER, SPY, Trader, inline, ticket
 
 ACCOUNT = "U1000012"
 
@@ -170,7 +170,32 @@ def test_an_unanswered_question_does_not_use_the_client_order_id_up(trader: Trad
         ({"conid": 1}, 400, "Bad Request: no contract found for conid 1"),
         ({"conid": 416904}, 200, "No trading permissions."),
         ({"orderType": None}, 400, "Bad Request: orderType is required"),
-        ({"orderType": "TRAIL"}, 200, "Order type TRAIL is not supported for this contract"),
+        ({"orderType": "PEG"}, 200, "Order type PEG is not supported for this contract"),
+        (
+            {"orderType": "TRAIL", "conid": HSBA, "trailingAmt": 1, "trailingType": "amt"},
+            200,
+            "Order type TRAIL is not supported for this contract",
+        ),
+        ({"orderType": "TRAIL"}, 200, "invalid order price fields"),
+        ({"orderType": "TRAIL", "trailingAmt": 1}, 200, "invalid order price fields"),
+        ({"orderType": "TRAILLMT", "trailingAmt": 1, "trailingType": "amt"}, 200, "invalid order price fields"),
+        ({"orderType": "LIT", "price": 10}, 200, "invalid order price fields"),
+        ({"orderType": "MIT"}, 200, "invalid order price fields"),
+        ({"orderType": "LOC"}, 200, "invalid order price fields"),
+        ({"orderType": "MOC", "price": 10}, 200, "invalid order price fields"),
+        ({"orderType": "MOC", "tif": "GTC"}, 200, "invalid time in force: GTC"),
+        ({"orderType": "STP", "price": 10, "tif": "IOC"}, 200, "invalid time in force: IOC"),
+        ({"tif": "OVT"}, 200, "invalid time in force: OVT"),
+        ({"tif": "PAX"}, 200, "invalid time in force: PAX"),
+        ({"tif": "OPG", "conid": HSBA}, 200, "invalid time in force: OPG"),
+        (
+            {"orderType": "STP", "price": 10, "outsideRTH": True},
+            200,
+            "invalid order attribute : Outside Regular Trading Hours",
+        ),
+        ({"parentId": 5}, 400, "Bad Request: parentId must be text"),
+        ({"fxQty": 100}, 200, "Currency conversion orders are not supported for this contract"),
+        ({"conid": 515416632}, 200, "manualIndicator and extOperator are required for US futures (CME Rule 536-B)"),
         ({"tif": None}, 400, "Bad Request: tif is required"),
         ({"tif": "GTD"}, 200, "invalid time in force: GTD"),
         ({"quantity": None}, 400, "Bad Request: quantity is required"),

@@ -109,6 +109,20 @@ class Trader:
     def place(self, account: str, ticket: dict[str, Any]) -> Answer:
         return self.post(f"/iserver/account/{quote(account)}/orders", {"orders": [ticket]})
 
+    def place_all(self, account: str, *tickets: dict[str, Any]) -> Any:
+        """Place a bracket or an OCA group, confirm everything and return the answer."""
+        return self.confirm_all(self.post(f"/iserver/account/{quote(account)}/orders", {"orders": list(tickets)}))[
+            0
+        ].json
+
+    def script(self, match: dict[str, Any], **script: Any) -> None:
+        """Write down what shall happen to the next order that matches."""
+        written = self.call("POST", "/_sandbox/orders", {"match": match, "script": script}, root="")
+        assert written.status == 200, written.text
+
+    def status(self, order_id: int | str) -> str:
+        return str(self.live(int(order_id))["status"])
+
     def confirm_all(self, answer: Answer) -> tuple[Answer, list[str]]:
         """Confirm every question; the last answer and the ids of the questions in order."""
         asked = []
