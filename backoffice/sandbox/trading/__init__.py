@@ -38,7 +38,8 @@ Knobs (`POST /_sandbox/config`), with their defaults:
     stream_cookie "raw" ("json", "any"), stream_binary false, stream_poll_milliseconds 100 (of the wall clock)
     stream_heartbeat_seconds 10, stream_quotes_seconds 900, stream_quote_milliseconds 500
 
-`POST /_sandbox/session` breaks a session, `POST /_sandbox/stream` a websocket, `POST /_sandbox/tws` plays a login to Trader Workstation, `POST /_sandbox/orders` writes
+`POST /_sandbox/session` breaks a session, `POST /_sandbox/stream` a websocket,
+`POST /_sandbox/tws` plays a login to Trader Workstation, `POST /_sandbox/orders` writes
 down what shall happen to an order (`scripts.py`). Simplified on purpose: shares and funds only, whole units; no algorithms;
 accounts of a block are judged when it is placed, not while it executes; a child waits until its parent is filled whole; while
 `market_hours` is off markets never close and DAY orders end at midnight in New York, auctions taking place all the same.

@@ -179,18 +179,20 @@ class Orders:
         if memory.has(scope, memory.FILTERED_ORDERS):
             return []
         since = None if self.days is None else scope.days_ago(self.days)
-        rows = {
+        shown_now = {
             order.order_id: rows.live(scope.desk.sandbox, order)
             for order in orderbook.of_master(scope.desk.sandbox, scope.session.master)
             if is_visible(order, scope.session.session_id)
             and (since is None or order.is_working or order.created_at >= since)
         }
         is_first, known = self.told is None, self.told or {}
-        self.told = {**known, **rows}
+        self.told = {**known, **shown_now}
         if is_first:
-            return [] if self.is_news_only else [{"topic": "sor", "args": list(rows.values())}]
+            return [] if self.is_news_only else [{"topic": "sor", "args": list(shown_now.values())}]
         news = [
-            _changed(known.get(order_id), shown) for order_id, shown in rows.items() if known.get(order_id) != shown
+            _changed(known.get(order_id), shown)
+            for order_id, shown in shown_now.items()
+            if known.get(order_id) != shown
         ]
         return [{"topic": "sor", "args": news}] if news else []
 
@@ -212,12 +214,12 @@ class Trades:
     told: dict[str, Frame] | None = None
 
     def look(self, scope: Scope) -> list[Frame]:
-        rows = self._rows(scope)
+        shown_now = self._rows(scope)
         is_first, known = self.told is None, self.told or {}
-        self.told = {**known, **rows}
+        self.told = {**known, **shown_now}
         if is_first:
-            return [] if self.is_news_only else [{"topic": "str", "args": list(rows.values())}]
-        news = [shown for execution_id, shown in rows.items() if known.get(execution_id) != shown]
+            return [] if self.is_news_only else [{"topic": "str", "args": list(shown_now.values())}]
+        news = [shown for execution_id, shown in shown_now.items() if known.get(execution_id) != shown]
         return [{"topic": "str", "args": news}] if news else []
 
     def _rows(self, scope: Scope) -> dict[str, Frame]:
