@@ -116,16 +116,12 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
         "unknown parent_order_id",
     ): "trading.md 8.2 a",
     ("POST /v1/api/iserver/reply/{replyId}", "answer 200 $[]", "unknown parent_order_id"): "trading.md 8.2 a, 8.3",
-    ("POST /v1/api/iserver/account/{accountId}/orders", "answer 200 $[]", "unknown error"): "trading.md 8.2 e",
     ("POST /v1/api/iserver/reply/{replyId}", "answer 200 $[]", "unknown error"): "trading.md 8.2 e, 8.3",
     ("POST /v1/api/iserver/account/{accountId}/orders", "request $.orders[].tif", "enum"): (
         "trading.md 8.1 and 13 trap 14: OVT and OND; others are there to be refused"
     ),
     ("POST /v1/api/iserver/account/{accountId}/orders", "request $.orders[]", "required quantity"): (
         "trading.md 8.1: not with cashQty"
-    ),
-    ("POST /v1/api/iserver/account/{accountId}/order/{orderId}", "request $", "unknown jsonPayload"): (
-        "trading.md 8.7: mirroring every original attribute, the allocation too"
     ),
     (
         "POST /v1/api/iserver/account/{accountId}/orders/whatif",

@@ -28,7 +28,11 @@ from tests.contract.conftest import APPLE, CLIENT_ID, USERNAME, Connected  # noq
 
 ACCOUNT = "U1000011"
 # ibind knows most of IBKR's questions by their text; of the others its user names a part.
-EVERY_ANSWER: dict[Any, bool] = {**dict.fromkeys(QuestionType, True), "Market Order Confirmation": True}
+EVERY_ANSWER: dict[Any, bool] = {
+    **dict.fromkeys(QuestionType, True),
+    "Market Order Confirmation": True,
+    "Stop Variant Order": True,
+}
 
 
 class Gateway(ThreadingHTTPServer):
@@ -234,6 +238,39 @@ def test_orders_with_questions(at_work: IbkrClient) -> None:
     at_work.trades(days="1")  # the first answer of a session may be empty
     assert sum(row["size"] for row in at_work.trades(days="1").data if row.get("order_ref") == "theirs-1") == 5
     assert at_work.cancel_order(placed["order_id"]).data["msg"] == "Request was submitted"
+
+
+def test_a_resting_order_is_changed(at_work: IbkrClient) -> None:
+    limit = round(price_of(at_work) * 0.97, 2)
+    placed = at_work.place_order(order(price=limit, coid="theirs-3"), EVERY_ANSWER).data
+
+    changed = at_work.modify_order(
+        placed["order_id"], order(price=limit, coid="theirs-3", quantity=9), EVERY_ANSWER
+    ).data
+
+    assert changed["order_id"] == placed["order_id"]
+    assert float(at_work.order_status(placed["order_id"]).data["total_size"]) == 9
+    at_work.cancel_order(placed["order_id"])
+
+
+def test_a_bracket_is_placed_as_three_orders(at_work: IbkrClient) -> None:
+    price = price_of(at_work)
+    child = {"side": "SELL", "parent_id": "theirs-4", "tif": "GTC"}
+    tickets = [
+        order(price=round(price * 0.97, 2), coid="theirs-4", tif="GTC"),
+        order(price=round(price * 1.03, 2), **child),
+        order(price=round(price * 0.9, 2), order_type="STP", **child),
+    ]
+
+    parent, *children = at_work.place_order(tickets, EVERY_ANSWER).data
+
+    assert len(children) == 2
+    working = {
+        each["order_id"]: at_work.order_status(each["order_id"]).data["order_status"] for each in (parent, *children)
+    }
+    assert set(working.values()) <= {"PreSubmitted", "Submitted"}
+    assert len(working) == 3
+    at_work.cancel_order(parent["order_id"])
 
 
 def test_charts(at_work: IbkrClient) -> None:
