@@ -71,6 +71,8 @@ def number(value: object) -> Decimal | None:
         return value
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a number")
+    if value.isdigit() and value.isascii():  # the usual case of a number in quotes, by far the quickest to read
+        return Decimal(value)
     text = value.strip()
     if text.lower() in _ABSENT:
         return None
@@ -122,14 +124,14 @@ def instant(value: object) -> datetime | None:
     """
     if value is None:
         return None
+    if type(value) is int:
+        return _from_digits(str(value), value)
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, bool):
         raise ValueError(f"{value!r} is not a time")
     if isinstance(value, Decimal) and _is_short(value) and value == value.to_integral_value():
-        value = int(value)
-    if isinstance(value, int):
-        return _from_digits(str(value), value)
+        return _from_digits(str(int(value)), int(value))
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a time")
     text = value.strip()
