@@ -17,6 +17,7 @@ urlpatterns = [
     path("trading/", include("trading.urls")),
     path("reports/", include("reporting.urls")),
     path("audit/", include("backoffice.home.records.urls")),
+    path("api/v1/", include("backoffice.api.urls")),
     path("connections/", include("backoffice.broker.urls")),
 ]
 

@@ -43,6 +43,11 @@ class Entry:
     makers_only: bool = False
     in_body: str = ""  # the field of the form that names the thing, where the address does not
     of_the_firm: bool = False  # its readers see references of every book, whatever their role
+    needs_to_post: tuple[str, ...] = ()  # where POST asks for more than reading does
+    is_api: bool = False  # whoever is nobody is told so (401), not led to the sign-in page
+
+    def needed(self, method: str) -> tuple[str, ...]:
+        return self.needs_to_post if method == "POST" and self.needs_to_post else self.needs
 
 
 def see(
@@ -60,6 +65,10 @@ def act(
 
 def form(permission: str, of: str = "", *, is_personal: bool = False) -> Entry:
     return Entry((permission,), BOTH, of, is_personal=is_personal)
+
+
+def rest(permission: str, of: str = "", *, post: str = "", methods: tuple[str, ...] = READ) -> Entry:
+    return Entry((permission,), methods, of, needs_to_post=(post,) if post else (), is_api=True)
 
 
 MATRIX: dict[str, Entry] = {
@@ -194,6 +203,29 @@ MATRIX: dict[str, Entry] = {
     "reporting:client_panel": see("reporting.view", "client"),
     "reporting:download": see("reporting.view", "file"),
     "reporting:report_detail": see("reporting.view", "report"),
+    "api:schema": rest("home.view_today"),
+    "api:docs": see("home.view_today"),
+    "api:clients-list": rest("clients.view"),
+    "api:clients-detail": rest("clients.view", "client"),
+    "api:accounts-list": rest("clients.view"),
+    "api:accounts-detail": rest("clients.view", "account"),
+    "api:applications-list": rest("clients.view"),
+    "api:applications-detail": rest("clients.view", "application"),
+    "api:maintenance-list": rest("clients.view"),
+    "api:maintenance-detail": rest("clients.view", "case"),
+    "api:banks-list": rest("funding.view"),
+    "api:banks-detail": rest("funding.view", "bank"),
+    "api:transfers-list": rest("funding.view", post="funding.request", methods=BOTH),
+    "api:transfers-detail": rest("funding.view", "transfer", post="funding.request"),
+    "api:orders-list": rest("trading.view", post="trading.trade", methods=BOTH),
+    "api:orders-detail": rest("trading.view", "order", post="trading.trade"),
+    "api:positions-list": rest("trading.view"),
+    "api:reports-list": rest("reporting.view"),
+    "api:reports-detail": rest("reporting.view", "report"),
+    "api:reports-file": rest("reporting.view", "report"),
+    "api:approvals-list": rest("journal.approve"),
+    "api:approvals-detail": rest("journal.approve", "submission"),
+    "api:approvals-decision": rest("journal.approve", "submission", methods=WRITE),
 }
 # allauth's own pages: sign-in for everybody, the rest about nobody but the person who asks.
 ACCOUNT_SIGNED_OUT = {
@@ -342,9 +374,9 @@ def judge(entry: Entry, firm: Firm, person: str, method: str, place: str, reply:
 
 
 def expectation(entry: Entry, firm: Firm, person: str, method: str, place: str) -> str:
-    holds = not entry.needs or any(may(firm.people.get(person), permission) for permission in entry.needs)
+    holds = not entry.needs or any(may(firm.people.get(person), permission) for permission in entry.needed(method))
     if entry.needs and person == "anonymous":
-        return "sign in"
+        return "401" if entry.is_api else "sign in"
     if method not in entry.methods:
         return "405" if holds else "405 or 403"
     if not holds:

@@ -82,7 +82,7 @@ class Firm:
 _PK = (uuid.UUID(int=7),)
 MISSING: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(
-        ("client", "account", "application", "case", "transfer", "submission", "order", "draft", "group", "report",
+        ("client", "account", "bank", "application", "case", "transfer", "submission", "order", "draft", "group", "report",
          "file", "fetch", "connection", "person", "invitation", "token", "notice",
          *INQUIRIES), _PK,
     ),
@@ -193,7 +193,9 @@ def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         submission=submission, file_name="note.pdf", content_type="application/pdf", size=4, sha256="0" * 64,
         content="bm90ZQ==", added_by=rows["transfer"].requested_by, added_at=clock.now(),
     )  # fmt: skip
-    plain = {kind: (rows[kind].pk,) for kind in ("account", "transfer", "order", "draft", "group", "case", "file")}
+    plain = {
+        kind: (rows[kind].pk,) for kind in ("account", "bank", "transfer", "order", "draft", "group", "case", "file")
+    }
     return {
         **plain,
         "client": (client.pk,),

@@ -74,7 +74,7 @@ def test_a_permission_that_is_not_a_scope_is_refused(advisor: Any) -> None:
 
     answer = bearer(text)
 
-    assert (answer.status_code, answer.json()["detail"]) == (
+    assert (answer.status_code, answer.json()["error"]["message"]) == (
         403,
         "Your role or your token does not include clients.view.",
     )
@@ -101,7 +101,7 @@ def test_a_token_that_is_over_is_refused_with_one_sentence(way: str, advisor: An
         answer = bearer(text)
 
     assert answer.status_code == 401
-    assert answer.json() == {"detail": "This token does not work: it is unknown, has expired or was revoked."}
+    assert answer.json()["error"]["message"] == "This token does not work: it is unknown, has expired or was revoked."
     assert Entry.objects.filter(action="people.refuse_token").count() == (0 if way == "made up" else 1)
 
 
@@ -163,7 +163,7 @@ def test_a_session_asks_for_step_up_where_a_browser_would(principal: Any, settin
         stale = client.post("/probe/")
 
     assert fresh == 200
-    assert (stale.status_code, "Prove who you are again first" in stale.json()["detail"]) == (403, True)
+    assert (stale.status_code, "Prove who you are again first" in stale.json()["error"]["message"]) == (403, True)
 
 
 def test_a_view_that_names_no_permission_is_closed(principal: Any) -> None:
