@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from backoffice.people.policy import PERMISSIONS, may
-from tests.two_books import FOREIGN, NOWHERE, OWN, PEOPLE, TRACES, Firm, found_firm
+from tests.two_books import FOREIGN, NOWHERE, OWN, PEOPLE, PERSONAL, RESIDENCE, TRACES, TYPED, Firm, found_firm
 
 pytestmark = pytest.mark.django_db
 READ, WRITE, BOTH = ("GET",), ("POST",), ("GET", "POST")
@@ -44,6 +44,7 @@ class Entry:
     in_body: str = ""  # the field of the form that names the thing, where the address does not
     of_the_firm: bool = False  # its readers see references of every book, whatever their role
     needs_to_post: tuple[str, ...] = ()  # where POST asks for more than reading does
+    shows_personal: bool = False  # a form that is about it, for those who may fill it in
     is_api: bool = False  # whoever is nobody is told so (401), not led to the sign-in page
 
     def needed(self, method: str) -> tuple[str, ...]:
@@ -136,7 +137,7 @@ MATRIX: dict[str, Entry] = {
     "clients:application_board": see("clients.view"),
     "clients:application_start": form("clients.apply"),
     "clients:application_detail": see("clients.view", "application"),
-    "clients:application_edit": see("clients.apply", "section"),
+    "clients:application_edit": Entry(("clients.apply",), READ, "section", shows_personal=True),
     "clients:application_field": act("clients.apply", of="field"),
     "clients:application_submit": act("clients.apply", of="application"),
     "clients:application_discard": act("clients.apply", of="application"),
@@ -144,7 +145,7 @@ MATRIX: dict[str, Entry] = {
     "clients:maintenance_list": see("clients.view"),
     "clients:maintenance_detail": see("clients.view", "case"),
     "clients:account_alias": form("clients.maintain", "account"),
-    "clients:account_address": form("clients.maintain", "account"),
+    "clients:account_address": Entry(("clients.maintain",), BOTH, "account", shows_personal=True),
     "clients:account_portal": act("clients.open_portal", of="account"),
     "clients:portal_wait": see("clients.open_portal", "portal link", is_personal=True),
     "clients:client_detail": see("clients.view", "client"),
@@ -337,6 +338,8 @@ def visitors(firm: Firm) -> dict[str, Visitor]:
 # ---- the matrix
 
 
+@pytest.mark.row(id="Z01")
+@pytest.mark.row(id="Z11")
 @pytest.mark.parametrize("name", MATRIX)
 def test_an_address_lets_in_whom_the_table_names_and_nobody_else(
     name: str, firm: Firm, visitors: dict[str, Visitor]
@@ -368,6 +371,8 @@ def judge(entry: Entry, firm: Firm, person: str, method: str, place: str, reply:
         is_well &= reply.status < 500 or (not entry.needs and reply.status == 503)  # readyz says what is down
         if not entry.of_the_firm and (leaked := leaks(firm, person, reply)):
             return f"shows {leaked}, which is of another book"
+        if method == "GET" and not entry.shows_personal and (shown := personal(reply)):
+            return f"shows {shown} unasked, which is personal (Z11)"
     else:
         is_well = reply.status in {int(word) for word in expected.split(" or ")}
     return "" if is_well else f"{expected} was due, {reply.status} {reply.to} came"
@@ -391,6 +396,11 @@ def expectation(entry: Entry, firm: Firm, person: str, method: str, place: str) 
         return "404"
     maker = "advisor" if place == OWN else "other_advisor"
     return "403" if entry.makers_only and person != maker else "let in"
+
+
+def personal(reply: Reply) -> str:
+    """Return what is personal beyond a name in what a person is shown."""
+    return ", ".join(each for each in (*PERSONAL.values(), *RESIDENCE.values(), *TYPED) if each in reply.text)
 
 
 def leaks(firm: Firm, person: str, reply: Reply) -> str:
@@ -449,6 +459,7 @@ def test_nobody_can_sign_themselves_up(firm: Firm, visitors: dict[str, Visitor])
 # ---- no token, no change
 
 
+@pytest.mark.row(id="Z04")
 @pytest.mark.parametrize("name", [name for name, entry in MATRIX.items() if "POST" in entry.methods])
 def test_a_post_without_its_token_is_refused(name: str, firm: Firm) -> None:
     entry = MATRIX[name]

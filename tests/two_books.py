@@ -1,5 +1,6 @@
 """A firm of two books with one of everything in each, and everybody who might look at it."""
 
+import json
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -52,6 +53,13 @@ INQUIRIES = {
 }
 CONID = "265598"
 TRACES = {OWN: ("U1000011", "Hollow 11"), FOREIGN: ("U1000022", "Hollow 22")}  # what a page of a book's rows would show
+
+# What is personal beyond a name: planted in each book's client, and typed into its draft (READY).
+PERSONAL = {
+    "tax_number": "718293645", "email": "quirina@canary.example.org", "phone": "+31687654309", "date_of_birth": "1979-08-23",
+}  # fmt: skip
+RESIDENCE = {"street1": "Zandvoorterweg 7719", "postalCode": "7719 QX"}
+TYPED = [READY[name] for name in ("tax_number", "email", "street1", "date_of_birth", "postal_code")]
 
 
 @dataclass
@@ -134,6 +142,9 @@ def found_firm() -> Firm:
 def _furnish(book: Book, master: MasterAccount, number: str, by: User, instrument: Instrument) -> dict[str, Any]:
     account = make_account(number, master, book, username=f"user{number[-2:]}", holder_entity_id=number[-4:])
     account.client.last_name = f"Hollow {number[-2:]}"
+    account.client.residence = json.dumps(RESIDENCE)
+    for name, value in PERSONAL.items():
+        setattr(account.client, name, value)
     account.client.save()
     give_figures(account, "100000")
     give_position(account, instrument, "10")

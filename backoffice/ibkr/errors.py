@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from backoffice.ibkr.redaction import spoken
+
 if TYPE_CHECKING:
     from backoffice.ibkr.transport import Exchange
 
@@ -23,11 +25,11 @@ class FieldProblem:
 
 
 class IbkrError(Exception):
-    """Any failure of a call to IBKR; `reason` is a sentence fit for an operator."""
+    """Any failure of a call to IBKR; `reason` is a sentence fit for an operator, and for a log: it names no person."""
 
     def __init__(self, reason: str, *, status: int | None = None, exchange: "Exchange | None" = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = spoken(reason)
+        super().__init__(self.reason)
         self.status = status
         self.exchange = exchange
 
@@ -65,8 +67,8 @@ class Rejected(IbkrError):
     ) -> None:
         super().__init__(reason, status=status, exchange=exchange)
         self.code = code
-        self.reasons = tuple(reasons) or (reason,)
-        self.fields = tuple(fields)
+        self.reasons = tuple(spoken(each) for each in reasons) or (self.reason,)
+        self.fields = tuple(FieldProblem(each.field, spoken(each.description)) for each in fields)
 
 
 class Unsendable(Rejected):

@@ -33,7 +33,7 @@ from backoffice.ibkr.environments import require_safe
 from backoffice.ibkr.errors import HeldBack, IbkrError, NotSent, OutcomeUnknown, Unavailable
 from backoffice.ibkr.limits import Limiter, Priority
 from backoffice.ibkr.paths import require_safe_path
-from backoffice.ibkr.redaction import Veiled, redact
+from backoffice.ibkr.redaction import Veiled, redact, spoken
 from backoffice.ibkr.wire import Unreadable, decode
 
 USER_AGENT = "AdvisorBackOffice/0.1"  # IBKR's edge answers 403 to a request without one
@@ -418,5 +418,5 @@ def _readable(body: bytes, headers: Mapping[str, str]) -> object:
         pass
     kind = headers.get("content-type", "")
     if kind.startswith("text/") and len(body) < 4_096:
-        return body.decode("utf-8", "replace")
+        return spoken(body.decode("utf-8", "replace"))
     return f"[{len(body)} bytes, {kind or 'no content type'}]"

@@ -224,7 +224,7 @@ class Document(models.Model):
     proof_type = models.CharField(max_length=60, blank=True)  # IBKR's word: "Utility Bill", "Passport"
     expires_on = models.DateField(null=True)
     file_name = models.CharField(max_length=20)  # as sent; IBKR fails on longer ones
-    original_name = models.CharField(max_length=200)
+    original_name = EncryptedTextField()  # people name files after people
     content_type = models.CharField(max_length=40)
     size = models.PositiveIntegerField()  # bytes
     sha1 = models.CharField(max_length=40)

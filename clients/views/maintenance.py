@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from backoffice.audit import services as audit
 from backoffice.core.errors import InvalidInput
 from backoffice.home.parts import View
 from backoffice.people.policy import requires
@@ -84,6 +85,11 @@ def alias(request: HttpRequest, pk: Any) -> HttpResponse:
 def address(request: HttpRequest, pk: Any) -> HttpResponse:
     account = _own(request, pk)
     form = AddressForm(request.POST or None, account=account)
+    if not form.is_bound:
+        audit.record(
+            "clients.show_address", by=reader(request), on=account, summary="The address shown, to be changed",
+            disclosed=[account.client],
+        )  # fmt: skip
     if form.is_bound and form.is_valid():
         try:
             case = services.request_address(

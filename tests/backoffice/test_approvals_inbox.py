@@ -75,6 +75,7 @@ class TestDecisions:
         assert journal.take_on(submission, by=second, is_mine=True).claimed_by == second
 
     @pytest.mark.parametrize("who", ["approver", "maker"])
+    @pytest.mark.row(id="Z03")
     def test_who_lost_the_role_before_it_was_sent_stops_it(
         self, master: Any, operations: User, principal: User, who: str
     ) -> None:
@@ -90,6 +91,7 @@ class TestDecisions:
 
 
 class TestDatabase:
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_make_a_submission_ready_without_its_approvals(self, master: Any, operations: User) -> None:
         submission = make_submission(master, operations, facts=payment())
 
@@ -101,6 +103,7 @@ class TestDatabase:
             cursor.execute("UPDATE journal_submission SET state = 'ready' WHERE id = %s", [submission.pk])
 
     @pytest.mark.parametrize("role", ["viewer", "operations", "administrator"])
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_approve_as_somebody_who_is_no_principal(
         self, master: Any, operations: User, role: str
     ) -> None:
@@ -112,6 +115,7 @@ class TestDatabase:
                 submission=submission, approver=other, payload_sha256=submission.payload_sha256, at=clock.now()
             )
 
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_reject_ones_own_or_another_payload(
         self, master: Any, principal: User, second: User
     ) -> None:
@@ -132,6 +136,7 @@ class TestDatabase:
             ("policy_hits", "[]"),
         ],
     )
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_change_what_was_ruled(self, master: Any, operations: User, column: str, value: Any) -> None:
         submission = make_submission(master, operations, facts=payment(flags=("twin",)))
 
@@ -206,6 +211,7 @@ class TestPages:
         assert shown(maker=str(operations.pk)) == (True, True)
         assert shown(claimed="me") == (False, False)
 
+    @pytest.mark.row(id="Z03")
     def test_own_and_changed_items_are_refused_audited_and_change_nothing(
         self, master: Any, principal: User, second: User
     ) -> None:

@@ -73,6 +73,7 @@ def as_administrator(chain: list[Entry]) -> Callable[..., None]:
 
 @pytest.mark.parametrize("table", ["audit_entry", "audit_seal", "audit_disclosure", "audit_exchange"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}"])
+@pytest.mark.row(id="Z12")
 def test_no_row_of_the_audit_is_changed_or_deleted(
     table: str, change: str, chain: list[Entry], principal: Any, client_row: Any
 ) -> None:
@@ -124,6 +125,7 @@ def test_an_entry_committed_late_is_sealed_after_those_that_came_before_it(chain
     assert verifying.verify().is_whole
 
 
+@pytest.mark.row(id="Z12")
 def test_a_row_written_by_raw_sql_gets_no_seal_and_is_named(chain: list[Entry]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -272,6 +274,7 @@ def tamper(run: Callable[..., None], entries: list[Entry], chance: random.Random
     return kind, place + 1
 
 
+@pytest.mark.row(id="Z12")
 def test_a_thousand_random_changes_are_all_found_and_the_first_broken_row_is_named(
     chain: list[Entry], as_administrator: Callable[..., None]
 ) -> None:
@@ -295,6 +298,7 @@ def test_a_thousand_random_changes_are_all_found_and_the_first_broken_row_is_nam
     assert verifying.verify().is_whole
 
 
+@pytest.mark.row(id="Z12")
 def test_a_tail_cut_off_and_written_anew_is_found_by_its_anchor(
     chain: list[Entry], as_administrator: Callable[..., None], advisor: Any
 ) -> None:
@@ -345,6 +349,7 @@ def test_anchors_that_were_changed_are_found(
     assert problem in found.what
 
 
+@pytest.mark.row(id="Z12")
 def test_a_copy_of_the_anchors_kept_elsewhere_shows_a_tail_cut_off_here_and_there(
     chain: list[Entry], as_administrator: Callable[..., None], tmp_path: Path
 ) -> None:

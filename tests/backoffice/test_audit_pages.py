@@ -91,6 +91,7 @@ def test_the_log_is_read_by_key_with_few_queries(firm: Firm) -> None:
     assert older.context["page"].rows[0].summary == "Number 09"
 
 
+@pytest.mark.row(id="Z07")
 def test_an_export_of_the_log_starts_no_formula_and_is_in_the_log(firm: Firm) -> None:
     services.record("trading.export", by=firm.people["advisor"], summary="=cmd|' /C calc'!A0")
 
@@ -221,6 +222,7 @@ def test_the_pages_of_objects_lead_to_their_records_for_whoever_may(firm: Firm) 
 # ---- who saw this person
 
 
+@pytest.mark.row(id="Z13")
 def test_who_saw_a_person_lists_reveals_exports_and_downloads_and_is_itself_written_down(firm: Firm) -> None:
     client = firm.rows[OWN]["account"].client
     advisor = browser_of(firm.people["advisor"])
@@ -236,6 +238,7 @@ def test_who_saw_a_person_lists_reveals_exports_and_downloads_and_is_itself_writ
     assert Entry.objects.latest("id").action == "audit.who_saw"
 
 
+@pytest.mark.row(id="Z13")
 def test_an_hours_share_of_reveals_alarms_the_principals_and_then_refuses(firm: Firm, settings: Any) -> None:
     settings.REVEALS_PER_HOUR = 3
     client, advisor = firm.rows[OWN]["account"].client, firm.people["advisor"]

@@ -55,6 +55,7 @@ class TestApproval:
 
         assert sending.claim(submission.pk) is not None
 
+    @pytest.mark.row(id="Z03")
     def test_nobody_approves_their_own(self, master: Any, principal: Any) -> None:
         submission = make_submission(master, principal, approvals_needed=1)
 
@@ -72,6 +73,7 @@ class TestApproval:
             with pytest.raises(NotPermitted):
                 journal.approve(submission, by=person, payload_sha256=submission.payload_sha256)
 
+    @pytest.mark.row(id="Z03")
     def test_approval_of_another_payload_is_refused(self, master: Any, operations: Any, principal: Any) -> None:
         submission = make_submission(master, operations, approvals_needed=1)
 
@@ -81,6 +83,7 @@ class TestApproval:
         submission.refresh_from_db()
         assert submission.state == State.PROPOSED
 
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_approve_for_the_maker_or_another_payload(
         self, master: Any, principal: Any, operations: Any
     ) -> None:
@@ -94,6 +97,7 @@ class TestApproval:
             with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(insert, [submission.pk, approver, sha])
 
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_change_what_was_approved(self, master: Any, operations: Any) -> None:
         submission = make_submission(master, operations)
 
@@ -106,6 +110,7 @@ class TestApproval:
             with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(f"UPDATE journal_submission SET {column} = %s WHERE id = %s", [value, submission.pk])
 
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_open_an_attempt_without_the_approvals(self, master: Any, operations: Any) -> None:
         submission = make_submission(master, operations, approvals_needed=1)
 
@@ -115,6 +120,7 @@ class TestApproval:
                 process_started="", prepared_at=clock.now(), deadline=clock.now(),
             )  # fmt: skip
 
+    @pytest.mark.row(id="Z03")
     def test_an_altered_payload_is_not_sent(self, master: Any, operations: Any) -> None:
         submission = make_submission(master, operations)
         submission.payload_text = '{"amount":"999999"}'

@@ -30,6 +30,7 @@ def lock(email: str) -> Any:
     return [attempt(email) for _ in range(8)][-1]
 
 
+@pytest.mark.row(id="Z05")
 def test_the_eighth_wrong_password_holds_the_door_even_for_the_right_one(viewer: Any) -> None:
     for _ in range(7):
         assert attempt(viewer.email).status_code == 200
@@ -60,6 +61,7 @@ def test_the_case_of_the_address_opens_no_second_door(viewer: Any) -> None:
     assert attempt(viewer.email.upper(), PASSWORD).status_code == 429
 
 
+@pytest.mark.row(id="Z05")
 def test_each_lock_out_of_a_day_doubles_the_wait(viewer: Any, settings: Any) -> None:
     settings.AXES_FAILURE_LIMIT = 1  # each try costs a quarter of a second
     with time_machine.travel(START, tick=False) as time:
@@ -76,6 +78,7 @@ def test_each_lock_out_of_a_day_doubles_the_wait(viewer: Any, settings: Any) -> 
     assert waits == [15, 30, 60]
 
 
+@pytest.mark.row(id="Z05")
 def test_nobody_and_somebody_get_the_same_answers(viewer: Any) -> None:
     def said(email: str) -> list[tuple[int, str]]:
         answers = [attempt(email) for _ in range(9)]
@@ -116,6 +119,7 @@ def test_without_the_lock_out_the_shorter_brake_holds(viewer: Any, settings: Any
     assert b"Too many wrong attempts." in last.content
 
 
+@pytest.mark.row(id="Z05")
 def test_asking_for_a_new_password_says_the_same_for_nobody(viewer: Any, mailoutbox: list[Any]) -> None:
     for email in (viewer.email, "nobody@example.com"):
         answer = Client().post("/account/password/reset/", {"email": email})

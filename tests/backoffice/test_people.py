@@ -87,6 +87,7 @@ def test_an_administrator_sees_no_client(administrator: Any) -> None:
 # ---- giving and taking
 
 
+@pytest.mark.row(id="Z04")
 def test_a_role_withdrawn_while_a_form_is_open_refuses_the_posting_and_says_why(
     client: Client, advisor: Any, administrator: Any
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_role_withdrawn_while_a_form_is_open_refuses_the_posting_and_says_why(
     )
 
 
+@pytest.mark.row(id="Z04")
 def test_a_book_withdrawn_while_a_form_is_open_refuses_the_posting_and_is_recorded(
     client: Client, advisor: Any, administrator: Any, master: Any
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_book_withdrawn_while_a_form_is_open_refuses_the_posting_and_is_record
     assert (refused.data["route"], refused.data["status"]) == ("clients:application_discard", 404)
 
 
+@pytest.mark.row(id="Z04")
 def test_a_changed_role_gives_the_session_a_new_key_and_asks_who_it_is(
     client: Client, advisor: Any, administrator: Any, settings: Any
 ) -> None:

@@ -72,6 +72,7 @@ class TestDocument:
         assert ruling.approvals == needed
 
     @pytest.mark.parametrize(("days", "needed"), [(6, 2), (7, 1), (None, 1)])
+    @pytest.mark.row(id="Z14")
     def test_a_young_destination_needs_more_people(self, days: int | None, needed: int) -> None:
         document = changed(approvals=(*FIRST.approvals, ApprovalRule("withdrawal", 2, younger_than_days=7)))
         since = None if days is None else NOON - timedelta(days=days)
@@ -156,6 +157,7 @@ class TestChange:
 
 
 class TestDatabase:
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_approve_ones_own_policy(self, principal: User) -> None:
         row = propose(principal)
 
@@ -164,6 +166,7 @@ class TestDatabase:
                 version=row, approver=principal, document_sha256=row.document_sha256, at=clock.now()
             )
 
+    @pytest.mark.row(id="Z03")
     def test_raw_sql_cannot_approve_another_document(self, principal: User, second: User) -> None:
         row = propose(principal)
 

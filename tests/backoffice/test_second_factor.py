@@ -38,6 +38,7 @@ def text_of(answer: Any) -> str:
 
 
 @pytest.mark.parametrize("role", ["advisor", "operations", "principal", "administrator"])
+@pytest.mark.row(id="Z05")
 def test_without_a_second_factor_there_is_nothing_but_enrolment(role: str, person: Any) -> None:
     client, answer = sign_in(person(role, "Pat Person"))
     assert answer["Location"] == "/"
@@ -125,6 +126,7 @@ def test_signing_in_takes_the_password_and_then_the_code(advisor: Any) -> None:
     assert Entry.objects.get(action="people.sign_in").summary == "Signed in by password and second factor"
 
 
+@pytest.mark.row(id="Z05")
 def test_a_code_that_was_used_is_refused_in_the_same_half_minute_and_after_it(advisor: Any) -> None:
     give_app(advisor)
     with time_machine.travel("2026-11-02 09:00:05+00:00", tick=False) as time:
@@ -152,6 +154,7 @@ def test_a_code_of_the_next_half_minute_is_not_taken_early(advisor: Any) -> None
     assert (answer.status_code, "_auth_user_id" in client.session) == (200, False)
 
 
+@pytest.mark.row(id="Z05")
 def test_a_recovery_code_signs_in_once(advisor: Any) -> None:
     first_code, second_code, *_ = give_app(advisor)
     client, _ = sign_in(advisor)
@@ -164,6 +167,7 @@ def test_a_recovery_code_signs_in_once(advisor: Any) -> None:
     assert (refused.status_code, taken["Location"]) == (200, "/")
 
 
+@pytest.mark.row(id="Z05")
 def test_codes_cannot_be_tried_without_end(advisor: Any) -> None:
     codes = give_app(advisor)
     client, _ = sign_in(advisor)
@@ -238,6 +242,7 @@ def test_a_passkey_signs_in_as_the_second_step(advisor: Any) -> None:
     assert client.get("/").status_code == 200
 
 
+@pytest.mark.row(id="Z05")
 def test_a_passkey_signs_in_alone_and_its_answer_is_not_taken_twice(advisor: Any) -> None:
     _, key = enrolled(advisor)
     client = Client()

@@ -87,6 +87,7 @@ def test_every_page_knows_when_its_session_ends(viewer: Any) -> None:
     assert 'data-bo-idle="900" data-bo-ends="1793638800" data-bo-stay="/account/stay/"' in page
 
 
+@pytest.mark.row(id="Z04")
 def test_signing_in_gives_a_new_key(viewer: Any) -> None:
     client = Client()
     client.get("/account/login/")
@@ -113,6 +114,7 @@ def test_sessions_are_listed_with_device_and_address(viewer: Any) -> None:
     assert page.count("This one") == 1
 
 
+@pytest.mark.row(id="Z04")
 def test_a_session_ended_elsewhere_is_out_with_its_next_request(viewer: Any) -> None:
     there, here = sign_in(viewer), sign_in(viewer)
     row = UserSession.objects.get(session_key=there.session.session_key)
@@ -143,6 +145,7 @@ def test_a_session_of_somebody_else_is_not_found(viewer: Any, advisor: Any) -> N
     assert theirs.get("/").status_code == 200
 
 
+@pytest.mark.row(id="Z04")
 def test_a_new_password_ends_every_other_session(viewer: Any) -> None:
     there, here = sign_in(viewer), sign_in(viewer)
     new = "violet harbour 48 kettle"
@@ -154,6 +157,7 @@ def test_a_new_password_ends_every_other_session(viewer: Any) -> None:
     assert Entry.objects.filter(action="people.change_password").count() == 1
 
 
+@pytest.mark.row(id="Z04")
 def test_a_stolen_cookie_is_worth_nothing_after_signing_out(viewer: Any) -> None:
     client = sign_in(viewer)
     stolen = client.cookies["session"].value

@@ -118,6 +118,7 @@ def damaged() -> Iterator[bytes]:
 @pytest.mark.parametrize(
     "content", [*SCRIPTS, *OTHER_KINDS, *POLYGLOTS, *BOMBS, EICAR, papers.pdf() + EICAR + b"%%EOF"]
 )
+@pytest.mark.row(id="Z08")
 def test_a_hostile_file_is_refused_with_what_to_do(content: bytes) -> None:
     with pytest.raises(Unsafe) as refusal:
         examine(content)
@@ -126,6 +127,7 @@ def test_a_hostile_file_is_refused_with_what_to_do(content: bytes) -> None:
     assert refusal.value.fix.endswith(".")
 
 
+@pytest.mark.row(id="Z08")
 def test_a_damaged_file_is_refused_or_whole_and_never_breaks_the_reader() -> None:
     files = list(damaged())
     refused = 0
@@ -141,6 +143,7 @@ def test_a_damaged_file_is_refused_or_whole_and_never_breaks_the_reader() -> Non
     assert refused > 100
 
 
+@pytest.mark.row(id="Z08")
 def test_a_picture_keeps_its_points_and_leaves_everything_else_behind() -> None:
     notes = PngImagePlugin.PngInfo()
     notes.add_text("Comment", "<script>alert(1)</script>")
@@ -188,6 +191,7 @@ def pdf_unfolding_to(size: int) -> bytes:
     return file + table + b"\nendstream endobj\nstartxref\n%d\n%%%%EOF\n" % table_at
 
 
+@pytest.mark.row(id="Z08")
 def test_what_unfolds_far_beyond_its_size_is_refused_by_the_readers_own_bounds() -> None:
     assert uploads.check(pdf_unfolding_to(1000)).extension == ".pdf"
     bomb = pdf_unfolding_to(100_000_000)
@@ -199,6 +203,7 @@ def test_what_unfolds_far_beyond_its_size_is_refused_by_the_readers_own_bounds()
     assert refusal.value.message == "The PDF is damaged, or unfolds to far more than a document does."
 
 
+@pytest.mark.row(id="Z08")
 def test_a_file_over_the_limit_is_not_even_looked_at() -> None:
     with pytest.raises(InvalidInput) as refusal:
         uploads.check(papers.pdf() + b"\0" * uploads.LARGEST)
@@ -217,5 +222,6 @@ def test_a_file_over_the_limit_is_not_even_looked_at() -> None:
         ("\u202egpj.exe", "gpj.pdf"),
     ],
 )
+@pytest.mark.row(id="Z08")
 def test_a_name_is_made_of_plain_characters_and_tells_the_real_kind(given: str, kept: str) -> None:
     assert uploads.short_name(given, ".pdf", longest=20) == kept

@@ -316,6 +316,7 @@ def test_pages_go_on_by_key_in_both_directions(book: Any, advisor: Any, browse: 
     assert re.findall(r"A (Name\d\d)</a>", browser.get(url + back[1]).content.decode()) == seen[40:80]
 
 
+@pytest.mark.row(id="Z07")
 def test_the_export_runs_no_formula(book: Any, advisor: Any, browse: Any) -> None:
     Client(first_name="=HYPERLINK(1)", last_name="Evil", book=book).save()
 
@@ -356,6 +357,7 @@ def test_only_personal_fields_can_be_revealed(open_account: Make, master: Any, a
 # ---- documents and maintenance
 
 
+@pytest.mark.row(id="Z08")
 def test_an_upload_that_is_refused_says_why_at_the_field(
     applying_account: Make, master: Any, advisor: Any, browse: Any
 ) -> None:

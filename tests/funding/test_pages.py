@@ -434,6 +434,7 @@ def test_a_transfer_is_found_by_its_number_by_those_who_may_see_it(
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\uff1d1", "=cmd|' /C calc'!A0"]
 )
+@pytest.mark.row(id="Z07")
 def test_no_cell_of_an_export_starts_a_formula(text: str) -> None:
     assert exports.safe(text).startswith("'")
 

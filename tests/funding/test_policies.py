@@ -41,6 +41,7 @@ class TestRest:
         assert withdraw(bank=bank).bank == bank
 
     @pytest.mark.parametrize("change", [[listed(last4="9999")], [listed(), listed(name="New bank")]])
+    @pytest.mark.row(id="Z14")
     def test_swapped_or_added_details_rest_for_a_day_before_they_are_paid(
         self, account: Any, bank: BankInstruction, withdraw: Ask, time_machine: Any, change: list[Any]
     ) -> None:
@@ -56,6 +57,7 @@ class TestRest:
 
         assert withdraw(bank=young).bank == young
 
+    @pytest.mark.row(id="Z14")
     def test_a_changed_number_is_written_down(self, account: Any, bank: BankInstruction) -> None:
         services.record_banks(account, [listed()], methods=["WIRE"])
         services.record_banks(account, [listed(last4="9999")], methods=["WIRE"])

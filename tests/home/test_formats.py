@@ -132,6 +132,7 @@ def test_a_seal_shows_ten_bars_and_the_digits_in_fours() -> None:
     assert text_of(markup) == "e7a1 904b"
 
 
+@pytest.mark.row(id="Z06")
 def test_ibkr_words_are_never_read_as_markup() -> None:
     markup = render("{% ibkr_words v %}{% ibkr_quote v %}{% badge 'info' v raw=v %}", v="<b>bold</b> & co")
 
@@ -139,6 +140,7 @@ def test_ibkr_words_are_never_read_as_markup() -> None:
     assert markup.count("&lt;b&gt;bold&lt;/b&gt; &amp; co") == 4
 
 
+@pytest.mark.row(id="Z06")
 def test_a_note_keeps_what_its_caller_wrote_and_escapes_what_ibkr_said() -> None:
     markup = render("{% note 'bad' 'Refused.' words=w %}<p>{{ t }}</p>{% endnote %}", w="<i>no</i>", t="<u>")
 

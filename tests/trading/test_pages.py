@@ -530,6 +530,7 @@ def test_a_list_takes_the_same_queries_for_one_row_and_for_many(
     assert len(many) < 45
 
 
+@pytest.mark.row(id="Z07")
 def test_exports_never_start_a_formula(order: Order, advisor: Any) -> None:
     Order.objects.filter(pk=order.pk).update(reason="=HYPERLINK(1)")
 
