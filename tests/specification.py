@@ -97,7 +97,7 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("POST /v1/api/pa/transactions", "answer 200 $*.fxRate", "type number"): "trading.md 6.7: a rate is seldom whole",
     ("POST /v1/api/fyi/settings/{typecode}", "path typecode $", "enum"): "trading.md 11: ok even for a bogus code",
     # -- contracts
-    ("GET /v1/api/iserver/secdef/search", "answer 200 $", "type object"): "trading.md 4: {error: No symbol found}",
+    ("* /v1/api/iserver/secdef/search", "answer 200 $", "type object"): "trading.md 4: {error: No symbol found}",
     ("GET /v1/api/iserver/contract/{conid}/algos", "query algos $", "enum"): "trading.md 4: names joined by semicolons",
     (
         "POST /v1/api/iserver/contract/rules",

@@ -14,7 +14,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 TRADING = "/v1/api"
 OURS = ("/gw/api/", "/oauth2/")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-KEY_OF_A_MAP = re.compile(r"D?[FIU]\d{4,}(\.Core)?|U\d+|All|BASE|[A-Z]{3}|\d{4,}")
+KEY_OF_A_MAP = re.compile(r"D?[FIU]\d{4,}(C|\.Core)?|U\d+|All|BASE|[A-Z]{3}|\d{4,}")
 WORDS_FOR_A_KEY = ("symbol", "date", "currency")  # of futures, schedules and market values: the key itself is meant
 EXAMPLES_OF_ENUMS = (  # schema, members on the way: a list of one value that is an example, not a rule
     ("accountAttributes", "currency"),  # every currency (trading.md 13, trap 14)

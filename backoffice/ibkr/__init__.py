@@ -23,7 +23,9 @@ To add a family:
        repeating it could do something twice. What an answer means is a pure function,
     4. every shape of an answer is tested in `tests/ibkr`, every method against the sandbox in `tests/contract`; the
        sandbox's routes are written from IBKR's documents, never from this client,
-    5. `python -m backoffice.ibkr.coverage` says what is still missing; the reason for leaving something out goes there.
+    5. `python -m backoffice.ibkr.coverage` writes which files use a method and which tests prove it; the reason for leaving
+       something out goes there. tests/ibkr/test_coverage.py fails for a method that no test calls, for an operation with
+       neither method nor reason, and for a file that is not what the code says.
 
 May import: backoffice.core. Must not: Django, any app, the sandbox.
 """

@@ -164,10 +164,13 @@ class Contracts:
         return read_answer(ContractInfo, object_read(reply), reply)
 
     def info_and_rules(self, conid: str) -> InfoAndRules:
-        """GET /iserver/contract/{conid}/info-and-rules. Trap: the first answer has few rules; this asks twice if need be."""
-        body, reply = self._info_and_rules(conid)
-        if not _has_rules(body):
-            body, reply = self._info_and_rules(conid)
+        """GET /iserver/contract/{conid}/info-and-rules.
+
+        Trap: the first answer of a session carries some of the rules only, and nothing says so; this always asks twice.
+        """
+        for _ in range(2):
+            reply = self._get("iserver", "contract", paths.instrument_id(conid), "info-and-rules")
+            body = object_read(reply)
         rules = body.get("rules")
         return read_answer(
             InfoAndRules,
@@ -253,10 +256,6 @@ class Contracts:
         rows = value if isinstance(value, list) else [value] if isinstance(value, dict) and value else []
         return read_answers(Derivative, rows, reply)
 
-    def _info_and_rules(self, conid: str) -> tuple[dict[str, Json], Reply]:
-        reply = self._get("iserver", "contract", paths.instrument_id(conid), "info-and-rules")
-        return object_read(reply), reply
-
     def _get(self, *segments: str, query: dict[str, str] | None = None) -> Reply:
         return self._requestor.trading("GET", *segments, effect=Effect.READ, query=query)
 
@@ -272,11 +271,6 @@ def _rules(reply: Reply) -> TradingRules:
             body = readable_or_none(reply)
             return read_answer(TradingRules, body if isinstance(body, dict) else {"error": refusal.reason}, reply)
         raise
-
-
-def _has_rules(body: dict[str, Json]) -> bool:
-    rules = body.get("rules")
-    return isinstance(rules, dict) and bool(rules.get("orderTypes"))
 
 
 def _matches(reply: Reply) -> tuple[ContractMatch, ...]:

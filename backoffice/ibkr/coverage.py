@@ -44,6 +44,7 @@ REASONS: dict[str, str] = {
     f"GET {TRADING}/md/regsnapshot": "Left out on purpose: each call costs money.",
     f"POST {TRADING}/hmds/auth/init": "Left out: /iserver/marketdata/history gives the same bars.",
     f"GET {TRADING}/hmds/history": "Left out: /iserver/marketdata/history gives the same bars.",
+    f"GET {TRADING}/fyi/notifications/more": "Left out: /fyi/notifications gives older messages by an id, too.",
     f"POST {TRADING}/pa/summary": "Left out: named in the pacing table only, its body is not described.",
 }
 
@@ -81,6 +82,11 @@ def methods(package: Path = PACKAGE) -> list[Method]:
 
 def report(root: Path = ROOT) -> str:
     """Return the text of COVERAGE.md for a checkout."""
+    return _written(used_and_proven(root))
+
+
+def used_and_proven(root: Path = ROOT) -> list[Method]:
+    """Return every method of a checkout's client with the files that call it."""
     known = methods(root / "backoffice" / "ibkr")
     by_call = {(each.family, each.name): each for each in known}
     families = {each.family for each in known}
@@ -90,7 +96,7 @@ def report(root: Path = ROOT) -> str:
             for call in _calls(ast.parse(path.read_text(encoding="utf-8")), families):
                 if call in by_call:
                     getattr(by_call[call], kept).add(place)
-    return _written(known)
+    return known
 
 
 def _families(package: Path) -> dict[str, str]:

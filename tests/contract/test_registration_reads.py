@@ -34,6 +34,9 @@ def test_pages_of_accounts_join_without_gap_or_repetition(connected: Connected) 
     assert (len(first.accounts), first.offset, first.limit) == (5, 0, 5)
     assert first.total == len(together) == len(set(together))
     assert together == [row.account_id for row in accounts.all_statuses(SINCE, tomorrow())]
+    alone = accounts.first_status(SINCE, tomorrow())
+    assert alone is not None
+    assert alone.account_id == together[0]
     assert {row.status for row in accounts.all_statuses(SINCE, tomorrow(), status="P")} == {"P"}
 
 

@@ -211,6 +211,21 @@ def test_a_declined_question_leaves_no_order(trading: Connected) -> None:
     assert trading.ledger("order", "CT-no") == []
 
 
+def test_a_suppressed_question_is_not_asked_until_it_is_allowed_again(trading: Connected) -> None:
+    orders = trading.client.orders
+    last_price(trading)
+
+    orders.suppress(["o10151"])
+    unasked = orders.place(ticket(trading, "CT-quiet", order_type="MKT", price=None))
+    orders.reset_suppressed()
+    asked = orders.place(ticket(trading, "CT-asked", order_type="MKT", price=None))
+
+    assert isinstance(unasked, Placed)
+    assert len(trading.ledger("order", "CT-quiet")) == 1
+    assert isinstance(asked, Question)
+    assert "o10151" in asked.message_ids
+
+
 def test_a_late_reply_is_a_doubt_not_a_verdict(trading: Connected) -> None:
     outcome = trading.client.orders.place(ticket(trading, "CT-late", order_type="MKT", price=None))
     assert isinstance(outcome, Question)

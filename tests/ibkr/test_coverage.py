@@ -38,6 +38,21 @@ def test_the_file_is_what_the_code_says_now() -> None:
     assert text == coverage.report(), "Run: python -m backoffice.ibkr.coverage"
 
 
+def test_every_method_of_the_client_is_proven_by_a_test() -> None:
+    assert [f"{each.family}.{each.name}" for each in coverage.used_and_proven() if not each.proven_by] == []
+
+
+def test_every_operation_without_a_method_has_a_reason() -> None:
+    covered = {operation for method in coverage.methods() for operation in method.operations}
+
+    assert [
+        operation
+        for group, operations in OPERATIONS.items()
+        for operation in operations
+        if operation not in covered and not coverage.reason(operation, group)
+    ] == []
+
+
 def test_a_method_is_found_with_its_callers_and_its_proofs(tmp_path: Path) -> None:
     root = checkout(tmp_path, "GET /portfolio/{id}/ledger: cash.")
 

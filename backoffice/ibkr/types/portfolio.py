@@ -85,7 +85,7 @@ class Position(Answer):
     industry_group: Text = Field(default="", alias="group")
     country: Text = Field(default="", alias="countryCode")
     is_last_to_liquidate: Flag = Field(default=None, alias="isLastToLoq")
-    at: Instant = Field(default=None, validation_alias=AliasChoices("timestamp", "time"))
+    at: Instant = Field(default=None, alias="timestamp")  # IBKR's "time" is how long its look-up took
 
     @property
     def unit_multiplier(self) -> Decimal:

@@ -153,7 +153,9 @@ def _asked_for(call: Call) -> list[Instrument]:
         return [
             each
             for each in instruments.all()
-            if each.asset_class == "BOND" and _ISSUERS.get(each.symbol, ("",))[0] == call.query("issuerId")
+            if each.asset_class == "BOND"
+            and _ISSUERS.get(each.symbol, ("",))[0] == call.query("issuerId")
+            and _passes(each, call.query("filters"))
         ]
     instrument = instruments.get(conid)
     if instrument is not None and kind in ("", instrument.asset_class):
@@ -173,6 +175,11 @@ def _asked_for(call: Call) -> list[Instrument]:
         for each in _chain(kind, int(conid), wanted)
         if kind == "FUT" or (_is_strike(each, strike) and right in ("", each.right))
     ]
+
+
+def _passes(bond: Instrument, filters: str) -> bool:
+    """Whether a bond has every value named, as the options of its issuer's filters spell them."""
+    return set(filters.split(",")) - {""} <= {bond.maturity[:6], f"{bond.coupon:f}", bond.currency}
 
 
 def _is_strike(option: Instrument, text: str) -> bool:

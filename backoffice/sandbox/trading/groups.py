@@ -40,7 +40,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         route(desk, "PUT", f"{base}/group", _replace, need),
         route(desk, "POST", f"{base}/group/single", _single, need),
         route(desk, "POST", f"{base}/group/delete", _delete, need),
-        route(desk, "GET", f"{base}/presets", lambda call: presets(call.desk, call.master), need),
+        route(desk, "GET", f"{base}/presets", _shown_presets, need),
         route(desk, "POST", f"{base}/presets", _set_presets, need),
     ]
 
@@ -201,11 +201,18 @@ def _delete(call: Call) -> dict[str, bool]:
     return {"success": True}
 
 
+def _shown_presets(call: Call) -> dict[str, Any]:
+    """Presets spell out the method that groups call A."""
+    chosen = presets(call.desk, call.master)
+    method = chosen["default_method_for_all"]
+    return {**chosen, "default_method_for_all": "AvailableEquity" if method == "A" else method}
+
+
 def _set_presets(call: Call) -> dict[str, bool]:
     wanted = call.json()
     missing = [key for key in DEFAULT_PRESETS if key not in wanted]
     method = wanted.get("default_method_for_all")
-    if missing or method not in (*COMPUTED, *GIVEN, "AvailableEquity"):
+    if missing or method not in ("AvailableEquity", "E", "N", *GIVEN):
         raise _refused(f"Invalid presets: {', '.join(missing) or 'default_method_for_all'}")
     if any(not isinstance(wanted[key], bool) for key in DEFAULT_PRESETS if key != "default_method_for_all"):
         raise _refused("Invalid presets: the switches must be true or false")
