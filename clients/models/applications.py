@@ -240,4 +240,4 @@ class Document(models.Model):
         ordering = ["-uploaded_at"]
 
     def __str__(self) -> str:
-        return self.original_name
+        return str(self.original_name)
