@@ -189,6 +189,14 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
         "answer 403",
         "content type",
     ): "trading.md 1.1 step 3: the network edge refuses with its own page",
+    ("GET /gw/api/v1/participating-banks", "answer 403", "status"): (
+        "account-management.md 2 and 20: enumerations.read and no other scope; the file forgets what happens without"
+    ),
+    (
+        "GET /gw/api/v1/enumerations/complex-asset-transfer",
+        "answer 403",
+        "status",
+    ): "account-management.md 2 and 20: as above",
     ("* /v1/api/*", "answer 403", "status"): "trading.md 1.1 step 3: no User-Agent is 403 from the network edge",
     ("* /gw/api/v1/*", "answer 429", "status"): "account-management.md 1: above the limits, 429",
     ("* /gw/api/v1/*", "answer 503", "*"): "account-management.md 1: closed for maintenance; the status is not printed",

@@ -202,7 +202,8 @@ def test_each_look_up_needs_its_scope(connect: Callable[..., Connected]) -> None
     assert client.enumerations.acats_brokers()
     assert client.forms.details((3024,))
     assert client.validations.username("quitefreename").is_valid
-    for refused in (client.echo.https, client.echo.signed):
+    banks, brokers = client.enumerations.participating_banks, client.enumerations.complex_transfer_brokers
+    for refused in (client.echo.https, client.echo.signed, banks, brokers):
         with pytest.raises(AuthFailed) as caught:
             refused()
         assert caught.value.status == 403

@@ -4,29 +4,40 @@ IBKR's server refuses unknown members of applications and ignores unknown member
 """
 
 import json
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from backoffice.ibkr.types.accounts import AdvisorWrapFees
 from backoffice.ibkr.types.changes import (
     AddressChange,
     LegalEntity,
     LegalEntityIdentification,
+    NewEmail,
     OrganizationIdentification,
     TrustIdentification,
+    UpdateUserAccessRights,
 )
-from backoffice.ibkr.types.documents import DocumentSubmission
+from backoffice.ibkr.types.documents import Document, DocumentSubmission
 from backoffice.ibkr.types.finances import FinancialInformation
-from backoffice.ibkr.types.funding import DepositNotice, Withdrawal
+from backoffice.ibkr.types.funding import DepositNotice, Withdrawal, envelope
 from backoffice.ibkr.types.holders import HolderDetails, PersonDetails, UserPerson
 from backoffice.ibkr.types.people import Address, Identification, Phone
 from backoffice.ibkr.types.tax import W9, W8Ben
 from backoffice.ibkr.types.tax_entities import W8BenE
-from tests.ibkr.changes_as_written import WRITTEN
+from tests.ibkr.changes_as_written import WRITTEN, paper
 from tests.ibkr.test_accounts import ALIAS, FULL, MINIMAL, document
 
 KNOWN: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "wire_names.json").read_text())
+ACCESS = UpdateUserAccessRights(sub_accounts=("U0000001",), rep_id="repone1", action="ADD")
+
+
+def licence(word: str) -> Document:
+    return paper(8001, proof_of_identity_type=word, valid_address=True, expiration_date=date(2031, 5, 1))
 
 
 def unknown_members(schema: str, value: Any, at: str = "") -> list[str]:
@@ -105,6 +116,40 @@ def test_instructions_use_known_members_only() -> None:
 
     assert unknown_members("DepositFundsInstruction", notice.wire_members()) == []
     assert unknown_members("WithdrawFundsInstruction", withdrawal.wire_members()) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "value", "documents"),
+    [
+        (NewEmail(email="ada@example.com").wire_members(), "access", True, "hasAccess"),
+        (Phone(number="123456", country="DEU", verified=True).wire_members(), "verified", True, "isVerified"),
+        (licence("Driver License").wire_members(), "validAddress", True, "isValidAddress"),
+        (licence("Driver License").wire_members(), "proofOfIdentityType", "Driver License", "Drivers License"),
+        (AdvisorWrapFees().wire_members(), "strategy", "NO_FEE", "NO_FEES"),
+        (ACCESS.wire_value(listed=False), "subAccounts", ["U0000001"], "accountId"),
+        (envelope("DEPOSIT", 7, {}), "instructionType", "DEPOSIT", "intructionType"),
+    ],
+)
+def test_where_documents_and_specification_disagree_the_specifications_word_is_written(
+    written: dict[str, Any], name: str, value: object, documents: str
+) -> None:
+    assert written[name] == value
+    assert documents not in written
+    assert documents not in written.values()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: licence("Drivers License"),
+        lambda: AdvisorWrapFees.model_validate({"strategy": "NO_FEES"}),
+        lambda: NewEmail.model_validate({"email": "ada@example.com", "hasAccess": True}),
+        lambda: Phone.model_validate({"number": "123456", "country": "DEU", "isVerified": True}),
+    ],
+)
+def test_the_documents_word_cannot_be_written(make: Callable[[], object]) -> None:
+    with pytest.raises(ValidationError):
+        make()
 
 
 def test_the_check_sees_an_unknown_member() -> None:

@@ -72,7 +72,7 @@ def test_the_brokerage_summary_is_in_whole_units(trading: Connected) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "segments", "expected"),
+    ("name", "segments", "expected"),
     [
         (
             "available_funds",
@@ -115,9 +115,9 @@ def test_the_brokerage_summary_is_in_whole_units(trading: Connected) -> None:
     ],
 )
 def test_a_page_of_balances_is_text_with_what_can_be_read_of_it(
-    trading: Connected, page: str, segments: set[str], expected: dict[tuple[str, str], tuple[str, Decimal | None, str]]
+    trading: Connected, name: str, segments: set[str], expected: dict[tuple[str, str], tuple[str, Decimal | None, str]]
 ) -> None:
-    found = trading.client.portfolio.display_page(HOLLOWAY, page)
+    found = trading.client.portfolio.display_page(HOLLOWAY, name)
 
     assert set(found.segments) == segments
     read = {place: found.figure(*place) for place in expected}
