@@ -24,8 +24,8 @@ To add a family:
     4. every shape of an answer is tested in `tests/ibkr`, every method against the sandbox in `tests/contract`; the
        sandbox's routes are written from IBKR's documents, never from this client,
     5. `python -m backoffice.ibkr.coverage` writes which files use a method and which tests prove it; the reason for leaving
-       something out goes there. tests/ibkr/test_coverage.py fails for a method that no test calls, for an operation with
-       neither method nor reason, and for a file that is not what the code says.
+       something out goes there. tests/ibkr/test_coverage.py fails for a method that no test of `tests/contract` calls,
+       for an operation with neither method nor reason, and for a file that is not what the code says.
 
 May import: backoffice.core. Must not: Django, any app, the sandbox.
 """

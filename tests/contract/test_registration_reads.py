@@ -54,6 +54,8 @@ def test_requests_are_listed_with_what_became_of_them(connected: Connected) -> N
 
     listed = list(connected.client.requests.all(tomorrow() - timedelta(days=2), tomorrow()))
 
+    page = connected.client.requests.page(tomorrow() - timedelta(days=2), tomorrow(), limit=1)
+    assert [row.request_id for row in page.requests] == [listed[0].request_id]
     mine = next(row for row in listed if row.request_id == accepted.request_id)
     assert mine.account_id == OPEN
     assert mine.request_type
@@ -96,12 +98,14 @@ def test_login_messages_of_one_account_and_of_all(connected: Connected) -> None:
     one = connected.client.accounts.login_messages(OPEN)
     all_of_them = list(connected.client.accounts.all_login_messages(SINCE, tomorrow()))
     none = connected.client.accounts.login_messages(OPEN, kind="CRS_INFO")
+    (page,) = connected.client.accounts.login_message_page(SINCE, tomorrow(), kind="W8INFO", limit=1)
 
     message = next(each for each in one.messages if each.id == str(made["id"]))
     assert (message.type, message.is_answered_by_tax_form, message.tasks) == ("W8INFO", True, ("5001",))
     assert message.recorded is not None
     assert str(made["id"]) in {each.id for each in all_of_them}
     assert none.messages == ()
+    assert [each.type for each in page.messages] == ["W8INFO"]
 
 
 def test_forms_are_described_and_come_as_ibkrs_own_files(connected: Connected) -> None:

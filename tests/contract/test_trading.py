@@ -211,6 +211,22 @@ def test_a_declined_question_leaves_no_order(trading: Connected) -> None:
     assert trading.ledger("order", "CT-no") == []
 
 
+def test_a_prompt_is_answered_by_its_option_and_the_order_goes_on(trading: Connected) -> None:
+    trading.sandbox.config(prompt_price_management=True)
+    last_price(trading)
+    trading.client.orders.suppress(["o10151"])
+
+    prompt = trading.client.orders.place(ticket(trading, "CT-prompt", order_type="MKT", price=None))
+
+    assert isinstance(prompt, Question)
+    assert (prompt.is_prompt, prompt.options) == (True, ("Use on this order", "Always use", "Do not use"))
+    held = trading.client.orders.status(prompt.prompt_order_id)
+    trading.client.orders.answer_prompt(prompt, "Use on this order")
+    trading.sandbox.advance(60)
+    assert held.status == "Inactive"
+    assert trading.client.orders.status(prompt.prompt_order_id).status == "Filled"
+
+
 def test_a_suppressed_question_is_not_asked_until_it_is_allowed_again(trading: Connected) -> None:
     orders = trading.client.orders
     last_price(trading)
