@@ -25,6 +25,9 @@ class ClientsConfig(AppConfig):
                 count=today.maintenance_count, order=22,
             )
         )  # fmt: skip
+        registry.navigation.add(
+            entry("Records", "Retention", "archive", "clients:retention", "clients.view_retention", order=62)
+        )
         registry.inbox.add(today.inbox)
         registry.search.add(search.search)
         registry.evidence.add(evidence.of)

@@ -191,3 +191,26 @@ class AddressForm(RefusableForm):
 def _add_defects(form: forms.Form, defects: list[Defect]) -> None:
     for defect in defects:
         form.add_error(defect.field, ValidationError(defect.message, params={"fix": defect.fix, "rule": defect.rule}))
+
+
+class HoldForm(forms.Form):
+    """Why everything of a client must stay."""
+
+    reason = forms.CharField(
+        label="The matter", max_length=300, help_text="A case number or an examination. The audit keeps it."
+    )
+
+
+class ReleaseForm(forms.Form):
+    """Why a hold may go."""
+
+    reason = forms.CharField(label="Why it is over", max_length=300)
+
+
+class DestroyForm(forms.Form):
+    """The client's name, typed by the person who destroys what it names."""
+
+    typed = forms.CharField(
+        label="The client's name", required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Typed as it is written above: what is destroyed does not come back.",
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from clients.views import applications, clients, drafts, maintenance
+from clients.views import applications, clients, drafts, maintenance, retention
 
 app_name = "clients"
 urlpatterns = [
@@ -20,6 +20,12 @@ urlpatterns = [
     path("accounts/<uuid:pk>/address/", maintenance.address, name="account_address"),
     path("accounts/<uuid:pk>/portal/", clients.open_portal, name="account_portal"),
     path("portal/<uuid:pk>/", clients.portal_wait, name="portal_wait"),
+    path("retention/", retention.overview, name="retention"),
+    path("retention/<uuid:pk>/release/", retention.release, name="hold_release"),
+    path("retention/<uuid:pk>/decide/", retention.decide, name="destruction_decide"),
+    path("<uuid:pk>/retention/", retention.of_client, name="client_retention"),
+    path("<uuid:pk>/retention/hold/", retention.hold, name="hold_place"),
+    path("<uuid:pk>/retention/destroy/", retention.propose, name="destruction_propose"),
     path("<uuid:pk>/", clients.client_detail, name="client_detail"),
     path("<uuid:pk>/reveal/<slug:field>/", clients.reveal, name="client_reveal"),
 ]

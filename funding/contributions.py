@@ -17,7 +17,8 @@ from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
-from funding import demonstration, reviewing, selectors
+from clients.services import retention
+from funding import demonstration, reviewing, selectors, services
 from funding.models import CashTransfer, Status
 
 REFUSED_SHOWN_FOR = timedelta(days=3)
@@ -47,6 +48,7 @@ def register() -> None:
         panels.QuickAction(21, "Deposit", "arrow-down-left", "funding:client_deposit", "funding.request")
     )
     panels.events.add(events_of_client)
+    retention.erasers.add(services.forget)
 
 
 def count(user: User) -> Count | None:

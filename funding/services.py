@@ -22,7 +22,8 @@ from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policies import services as policies
 from backoffice.people.policy import may
-from clients.models import Account
+from clients.models import Account, Client
+from clients.services.retention import forget_payloads
 from funding import risks, translate
 from funding.models import LIFECYCLE, BankInstruction, BankListing, CashTransfer, Kind, Status
 from funding.selectors import twin_of
@@ -446,3 +447,15 @@ def record_banks(account: Account, listed: Iterable[ListedBank], *, methods: Ite
 def record_banks_failure(account: Account, *, reason: str) -> None:
     """Say why the list could not be read; what we have stays, with its age."""
     BankListing.objects.update_or_create(account=account, defaults={"failure": reason})
+
+
+@transaction.atomic
+def forget(client: Client) -> None:
+    """Empty what was written about a client's transfers, when two people destroy the client's data. Amounts stay."""
+    for transfer in CashTransfer.objects.filter(account__client=client):
+        transfer.note = transfer.duplicate_reason = ""
+        transfer.save(update_fields=["note", "duplicate_reason"])
+        forget_payloads("funding.cashtransfer", str(transfer.pk))
+    for bank in BankInstruction.objects.filter(account__client=client):
+        bank.last4 = ""
+        bank.save(update_fields=["last4", "last4_index"])

@@ -17,6 +17,12 @@ pytest_plugins = [
 PASSWORD = "correct horse battery"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests come last: their event loop stays in the process, and no other may run beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests that need real commits clean up with TRUNCATE, so its refusal alone is lifted; the other triggers stay."""

@@ -22,7 +22,7 @@ from backoffice.people import tokens
 from backoffice.people.models import ApiToken, Book, PolicyVersion, User
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.document import FIRST
-from clients.models import AccountTask, Application, ApplicationStatus, Stage
+from clients.models import AccountTask, Application, ApplicationStatus, Destruction, LegalHold, Stage
 from clients.services import drafts, maintenance
 from funding import services as funding
 from reporting import services as reports
@@ -90,7 +90,8 @@ class Firm:
 _PK = (uuid.UUID(int=7),)
 MISSING: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(
-        ("client", "account", "bank", "application", "case", "transfer", "submission", "order", "draft", "group", "report",
+        ("client", "account", "bank", "hold", "destruction",
+         "application", "case", "transfer", "submission", "order", "draft", "group", "report",
          "file", "fetch", "connection", "person", "invitation", "token", "notice",
          *INQUIRIES), _PK,
     ),
@@ -161,8 +162,18 @@ def _furnish(book: Book, master: MasterAccount, number: str, by: User, instrumen
         "book": book, "account": account, "bank": bank, "transfer": transfer, "draft": _ticket(by, instrument, account, "7"),
         "order": sent, "group": group, "application": draft, "task": _task(book, master, number, by),
         "case": maintenance.request_alias(account=account, alias="Nest egg", intent=uuid.uuid4(), by=by),
-        "file": _statement(account, by),
+        "file": _statement(account, by), **_retention(account.client, by),
     }  # fmt: skip
+
+
+def _retention(client: Any, by: User) -> dict[str, Any]:
+    now = clock.now()
+    return {
+        "hold": LegalHold.objects.create(client=client, reason="Matter 7", placed_by=by, placed_at=now),
+        "destruction": Destruction.objects.create(
+            client=client, kept_until=now.date(), proposed_by=by, proposed_at=now
+        ),
+    }
 
 
 def _ticket(by: User, instrument: Instrument, account: Any, quantity: str) -> Any:
@@ -205,7 +216,8 @@ def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
         content="bm90ZQ==", added_by=rows["transfer"].requested_by, added_at=clock.now(),
     )  # fmt: skip
     plain = {
-        kind: (rows[kind].pk,) for kind in ("account", "bank", "transfer", "order", "draft", "group", "case", "file")
+        kind: (rows[kind].pk,)
+        for kind in ("account", "bank", "hold", "destruction", "transfer", "order", "draft", "group", "case", "file")
     }
     return {
         **plain,

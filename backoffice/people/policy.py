@@ -37,6 +37,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "clients.apply": _DESK,
         "clients.maintain": _DESK,
         "clients.open_portal": _DESK,
+        "clients.view_retention": {Role.OPERATIONS, Role.PRINCIPAL},
+        "clients.hold": {Role.OPERATIONS, Role.PRINCIPAL},
+        "clients.release_hold": {Role.PRINCIPAL},
+        "clients.destroy": {Role.PRINCIPAL},
         "funding.view": _READERS,
         "funding.export": _READERS,
         "funding.request": _DESK,
@@ -70,6 +74,8 @@ _STEP_UP_TO_READ = frozenset({"clients.export", "funding.export", "trading.expor
 # Asked for again when something is posted: approve, send, change people, reveal, open a gate.
 STEP_UP = _STEP_UP_TO_READ | {
     "clients.reveal",
+    "clients.release_hold",
+    "clients.destroy",
     "funding.approve",
     "trading.send",
     "journal.approve",

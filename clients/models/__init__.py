@@ -12,6 +12,7 @@ from clients.models.applications import (
 )
 from clients.models.clients import Account, AccountQuerySet, Client, ClientQuerySet, Household
 from clients.models.maintenance import CASE_LIFECYCLE, CaseKind, CaseStatus, MaintenanceRequest
+from clients.models.retention import Destruction, LegalHold
 
 __all__ = [
     "APPLICATION_LIFECYCLE",
@@ -26,9 +27,11 @@ __all__ = [
     "CaseStatus",
     "Client",
     "ClientQuerySet",
+    "Destruction",
     "Document",
     "DocumentStatus",
     "Household",
+    "LegalHold",
     "MaintenanceRequest",
     "Stage",
 ]

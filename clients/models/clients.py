@@ -60,6 +60,7 @@ class Client(models.Model):
     tax_number_tail = BlindIndexField(of="tax_number", is_tail=True)
     country = models.CharField(max_length=3, blank=True)  # ISO 3166 alpha-3
     created_at = models.DateTimeField(auto_now_add=True)
+    erased_at = models.DateTimeField(null=True)  # when two people had the personal data destroyed
     name_words = words.words_of("first_name", "last_name")
 
     objects: ClassVar[Any] = ClientQuerySet.as_manager()
@@ -109,6 +110,7 @@ class Account(models.Model):
     ibkr_state = models.CharField(max_length=60, blank=True)  # "Open", "Documents Required", ...
     status_as_of = models.DateTimeField(null=True)
     opened_on = models.DateField(null=True)
+    closed_on = models.DateField(null=True)  # the day, in New York, on which IBKR first said C; empty again if reopened
 
     objects: ClassVar[Any] = AccountQuerySet.as_manager()
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db.models import Q
+from django.urls import reverse
 
 from backoffice.home.registry import Count, FeedItem, InboxItem
 from backoffice.journal.models import State, Submission
@@ -18,7 +19,7 @@ from clients.models import (
     MaintenanceRequest,
     Stage,
 )
-from clients.selectors import applications, maintenance
+from clients.selectors import applications, maintenance, retention
 
 
 def inbox(user: User) -> Iterator[InboxItem]:
@@ -27,8 +28,28 @@ def inbox(user: User) -> Iterator[InboxItem]:
         return
     for card in applications.cards_of(applications.active_for(user)):
         yield from _of_application(card)
+    yield from _of_retention(user)
     for case in maintenance.cases_of(maintenance.waiting_for(user)):
         yield from _of_case(case)
+
+
+def _of_retention(user: User) -> Iterator[InboxItem]:
+    """Destruction that waits for a second principal. (What is merely due stands on the page; nothing presses.)"""
+    if not may(user, "clients.destroy"):
+        return
+    for row in retention.waiting(user).exclude(proposed_by=user):
+        yield InboxItem(
+            kind=f"clients.destruction:{row.pk}",
+            group="approval",
+            title=f"Destroy the personal data of {row.client.name}?",
+            detail=f"Kept until {row.kept_until:%d %b %Y}, asked for by {row.proposed_by.name}. It cannot be undone.",
+            action="Decide",
+            url=reverse("clients:client_retention", args=[row.client_id]),
+            icon="archive",
+            tone="wait",
+            since=row.proposed_at,
+            since_words="Waiting",
+        )
 
 
 def _of_application(card: applications.Card) -> Iterator[InboxItem]:

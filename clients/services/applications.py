@@ -30,6 +30,8 @@ from clients.models import (
 )
 from clients.rules import facts
 
+CLOSED = "C"  # IBKR's word for an account that is no more (account-management.md 9.1)
+
 
 @dataclass(frozen=True)
 class Sealed:
@@ -197,7 +199,8 @@ def record_status(account: Account, seen: SeenStatus) -> None:
         return
     row.ibkr_status, row.ibkr_state, row.status_as_of = seen.status[:4], seen.state[:60], seen.as_of
     row.opened_on = seen.opened_on or row.opened_on
-    row.save(update_fields=["ibkr_status", "ibkr_state", "status_as_of", "opened_on"])
+    row.closed_on = (row.closed_on or seen.as_of.astimezone(clock.NEW_YORK).date()) if seen.status == CLOSED else None
+    row.save(update_fields=["ibkr_status", "ibkr_state", "status_as_of", "opened_on", "closed_on"])
     application: Application | None = Application.objects.select_for_update().filter(account=row).first()
     if application is None:
         return

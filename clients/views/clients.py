@@ -111,6 +111,7 @@ def client_detail(request: HttpRequest, pk: Any) -> HttpResponse:
         "quick_actions": _hung(panels.actions, user, client),
         "may_maintain": may(user, "clients.maintain"),
         "may_open_portal": may(user, "clients.open_portal"),
+        "may_view_retention": may(user, "clients.view_retention"),
     }
     return render(request, "clients/client_detail.html", context)
 

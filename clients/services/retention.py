@@ -1,0 +1,155 @@
+"""Holding what must stay, and destroying what may go: a second person each time, and the record of it stays for good.
+
+Destroyed are the personal columns, what was typed into drafts and changes, uploaded files, and the payloads that were sent.
+What the firm did stays: accounts, orders, amounts, digests, the audit. Apps above add their own part by `erasers`.
+"""
+
+from collections.abc import Callable
+
+from django.db import IntegrityError, transaction
+
+from backoffice.audit import services as audit
+from backoffice.core import clock
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
+from backoffice.home.registry import Registry
+from backoffice.journal.models import Submission
+from backoffice.people.models import User
+from backoffice.people.policy import may
+from clients.models import Account, Application, Client, Destruction, Document, LegalHold, MaintenanceRequest
+from clients.selectors.retention import Clock, clock_of
+
+erasers: Registry[Callable[[Client], None]] = Registry()
+GONE = "{}"
+
+
+@transaction.atomic
+def place_hold(client: Client, *, reason: str, by: User) -> LegalHold:
+    """Keep everything of this client from now on; a proposal that waits is dropped. Raises NotPermitted, InvalidInput."""
+    if not may(by, "clients.hold"):
+        raise NotPermitted("Only operations and principals place a legal hold.")
+    if not reason.strip():
+        raise InvalidInput("reason", "A hold needs its reason.", "Name the matter, such as a case number.")
+    Client.objects.select_for_update().get(pk=client.pk)
+    hold = LegalHold.objects.create(client=client, reason=reason.strip()[:300], placed_by=by, placed_at=clock.now())
+    client.destructions.filter(done_at=None, dropped_at=None).update(dropped_at=clock.now())
+    audit.record("clients.place_hold", by=by, on=client, summary="Legal hold placed", hold=str(hold.pk))
+    return hold
+
+
+@transaction.atomic
+def release_hold(hold: LegalHold, *, reason: str, by: User) -> LegalHold:
+    """Let the clock decide again. Raises NotPermitted (also for whoever placed it), InvalidInput, Conflict."""
+    hold = LegalHold.objects.select_for_update().get(pk=hold.pk)
+    if not may(by, "clients.release_hold"):
+        raise NotPermitted("Only a principal releases a legal hold.")
+    if hold.placed_by_id == by.pk:
+        raise NotPermitted("You placed this hold, so another principal must release it.")
+    if not hold.stands:
+        raise Conflict("This hold was released already.")
+    if not reason.strip():
+        raise InvalidInput("reason", "A release needs its reason.", "Say who decided that the matter is over.")
+    hold.released_by, hold.released_at, hold.release_reason = by, clock.now(), reason.strip()[:300]
+    hold.save(update_fields=["released_by", "released_at", "release_reason"])
+    audit.record("clients.release_hold", by=by, on=hold.client, summary="Legal hold released", hold=str(hold.pk))
+    return hold
+
+
+@transaction.atomic
+def propose(client: Client, *, by: User) -> Destruction:
+    """Ask another principal to let a client's personal data be destroyed. Raises NotPermitted, Conflict."""
+    if not may(by, "clients.destroy"):
+        raise NotPermitted("Only principals decide that personal data is destroyed.")
+    Client.objects.select_for_update().get(pk=client.pk)
+    found = _must_be_over(client)
+    if found.until is None or client.destructions.filter(done_at=None, dropped_at=None).exists():
+        raise Conflict("This is proposed already; another principal must decide on it.")
+    row = Destruction.objects.create(client=client, kept_until=found.until, proposed_by=by, proposed_at=clock.now())
+    audit.record("clients.propose_destruction", by=by, on=client, summary=f"Kept until {found.until}: may it go?")
+    return row
+
+
+@transaction.atomic
+def decline(row: Destruction, *, by: User) -> None:
+    """Leave the data where it is. Raises NotPermitted, Conflict."""
+    if not may(by, "clients.destroy"):
+        raise NotPermitted("Only principals decide that personal data is destroyed.")
+    row = _waiting(row)
+    row.dropped_at = clock.now()
+    row.save(update_fields=["dropped_at"])
+    audit.record("clients.decline_destruction", by=by, on=row.client, summary="Not destroyed")
+
+
+def destroy(row: Destruction, *, by: User) -> None:
+    """Approve and do it, in one transaction. Raises NotPermitted (also for whoever proposed it), Conflict under a hold."""
+    if not may(by, "clients.destroy"):
+        raise NotPermitted("Only principals decide that personal data is destroyed.")
+    if row.proposed_by_id == by.pk:
+        raise NotPermitted("You proposed this, so another principal must approve it.")
+    try:
+        with transaction.atomic():
+            _destroy(_waiting(row), by)
+    except IntegrityError as error:  # a hold that was placed in the same moment
+        raise Conflict("A legal hold stands, so nothing was destroyed.") from error
+
+
+def _destroy(row: Destruction, by: User) -> None:
+    client = Client.objects.select_for_update().get(pk=row.client_id)
+    _must_be_over(client)
+    before = audit.digest(client)
+    row.approved_by, row.done_at = by, clock.now()
+    row.save(update_fields=["approved_by", "done_at"])
+    _erase(client)
+    for eraser in erasers:
+        eraser(client)
+    audit.record(
+        "clients.destroy",
+        by=by,
+        on=client,
+        summary="Personal data destroyed",
+        before=before,
+        kept_until=str(row.kept_until),
+    )
+
+
+def _must_be_over(client: Client) -> Clock:
+    found = clock_of(client)
+    if found.holds:
+        raise Conflict(f"A legal hold stands: {found.holds[0].reason}")
+    if not found.may_go:
+        raise Conflict(found.why if found.until is None else f"This is kept until {found.until:%d %b %Y}. {found.why}")
+    return found
+
+
+def _waiting(row: Destruction) -> Destruction:
+    row = Destruction.objects.select_for_update().get(pk=row.pk)
+    if row.done_at or row.dropped_at:
+        raise Conflict("This was decided already.")
+    return row
+
+
+def _erase(client: Client) -> None:
+    client.first_name, client.last_name = "Erased", f"client {client.pk.hex[:8]}"
+    client.email = client.phone = client.date_of_birth = client.residence = client.tax_number = ""
+    client.erased_at = clock.now()
+    client.save()
+    accounts = Account.objects.filter(client=client)
+    accounts.update(alias="", username="")
+    for application in Application.objects.filter(client=client):
+        application.draft_text, application.refusal_text, application.applicant = GONE, "[]", client.name
+        application.save(update_fields=["draft_text", "refusal_text", "applicant"])
+        forget_payloads("clients.application", str(application.pk))
+    for case in MaintenanceRequest.objects.filter(account__client=client):
+        case.before_text = case.after_text = GONE
+        case.save(update_fields=["before_text", "after_text"])
+        forget_payloads("clients.maintenancerequest", str(case.pk))
+    for document in Document.objects.filter(task__account__client=client):
+        document.content, document.original_name = "", "destroyed"
+        document.save(update_fields=["content", "original_name"])
+        forget_payloads("clients.document", str(document.pk))
+
+
+def forget_payloads(subject_model: str, subject_id: str) -> None:
+    """Empty what was sent about a row; its digest stays, and says so to whoever compares."""
+    for submission in Submission.objects.filter(subject_model=subject_model, subject_id=subject_id):
+        submission.payload_text = GONE
+        submission.save(update_fields=["payload_text"])

@@ -1,0 +1,218 @@
+"""How long personal data is kept, what a hold stops, and what two people destroy; also against raw SQL."""
+
+import json
+import uuid
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from backoffice.audit import sealing, verifying
+from backoffice.audit.models import Entry
+from backoffice.core import clock
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
+from backoffice.core.money import Money
+from backoffice.journal import services as journal
+from clients.models import Account, Client, Destruction, LegalHold
+from clients.selectors import retention as selectors
+from clients.selectors import today
+from clients.services import retention
+from clients.services.applications import SeenStatus, record_status
+from funding import services as funding
+from tests.canaries import places
+from tests.funding.conftest import make_bank
+
+pytestmark = pytest.mark.django_db
+PERSONAL = {
+    "tax": "12345678901",
+    "typed tax": "718293645",
+    "e-mail": "friederike.sonnwald@example.com",
+    "street": "Ahornweg 17",
+}
+
+
+@pytest.fixture
+def account(open_account: Any, master: Any) -> Any:
+    """An account that was open for years before it closed."""
+    found = open_account(master)
+    Client.objects.filter(pk=found.client_id).update(created_at=clock.now() - timedelta(days=20 * 365))
+    found.client.refresh_from_db()
+    return found
+
+
+def close(account: Account, *, years_ago: int) -> Client:
+    Account.objects.filter(pk=account.pk).update(
+        ibkr_status="C", closed_on=date(clock.now().year - years_ago, 5, 4)
+    )  # fmt: skip
+    return Client.objects.get(pk=account.client_id)
+
+
+def sql(statement: str, *values: Any) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def test_the_years_begin_when_ibkr_says_closed_and_stop_when_it_is_reopened(account: Any) -> None:
+    day = clock.now()
+    record_status(account, SeenStatus("C", "Closed", day))
+    record_status(account, SeenStatus("C", "Closed", day + timedelta(days=30)))
+    account.refresh_from_db()
+
+    assert account.closed_on == day.astimezone(clock.NEW_YORK).date()
+    assert selectors.clock_of(account.client).until == date(account.closed_on.year + 6, 12, 31)
+
+    record_status(account, SeenStatus("O", "Open", day + timedelta(days=31)))
+    assert selectors.clock_of(account.client).until is None
+
+
+@pytest.mark.parametrize(("years_ago", "is_over"), [(0, False), (6, False), (7, True), (9, True)])
+def test_six_years_count_from_the_end_of_the_year(account: Any, years_ago: int, is_over: bool, principal: Any) -> None:
+    client = close(account, years_ago=years_ago)
+
+    assert selectors.clock_of(client).is_over is is_over
+    assert [found.client for found in selectors.over(principal)] == ([client] if is_over else [])
+
+
+def test_nobody_is_over_while_an_application_is_under_way(submitted: Any, master: Any, principal: Any) -> None:
+    application = submitted(master)
+    Client.objects.filter(pk=application.client_id).update(created_at=clock.now() - timedelta(days=20 * 365))
+
+    assert list(selectors.over(principal)) == []
+    assert "under way" in selectors.clock_of(Client.objects.get(pk=application.client_id)).why
+
+
+def test_a_hold_stops_what_the_clock_would_let_go(account: Any, operations: Any, principal: Any) -> None:
+    client = close(account, years_ago=9)
+    proposed = retention.propose(client, by=principal)
+
+    retention.place_hold(client, reason="Examination 12-4", by=operations)
+
+    proposed.refresh_from_db()
+    assert proposed.dropped_at is not None
+    with pytest.raises(Conflict, match="A legal hold stands: Examination 12-4"):
+        retention.propose(client, by=principal)
+    assert list(selectors.over(principal)) == []
+
+
+def test_whoever_places_a_hold_does_not_release_it(account: Any, principal: Any, second_principal: Any) -> None:
+    hold = retention.place_hold(account.client, reason="Matter", by=principal)
+
+    with pytest.raises(NotPermitted, match="another principal must release it"):
+        retention.release_hold(hold, reason="Over", by=principal)
+    with pytest.raises(InvalidInput, match="needs its reason"):
+        retention.release_hold(hold, reason=" ", by=second_principal)
+    retention.release_hold(hold, reason="Counsel said so", by=second_principal)
+    with pytest.raises(Conflict, match="released already"):
+        retention.release_hold(hold, reason="Again", by=second_principal)
+
+
+def test_two_principals_destroy_what_names_the_person_and_the_audit_stays_whole(
+    account: Any, principal: Any, second_principal: Any, submitted: Any, master: Any
+) -> None:
+    application = submitted(master, tax_number=PERSONAL["typed tax"])
+    type(application).objects.filter(pk=application.pk).update(
+        client=account.client, status="opened", ended_at=clock.now() - timedelta(days=9 * 366)
+    )
+    asked = funding.request_withdrawal(
+        account=account, money=Money(Decimal("75.00"), "USD"), bank=make_bank(account), by=principal, intent=uuid.uuid4(),
+        note=f"To her at {PERSONAL['street']}",
+    )  # fmt: skip
+    client = close(account, years_ago=9)
+    assert json.loads(client.residence)["street1"] == PERSONAL["street"]
+    row = retention.propose(client, by=principal)
+    assert [item.kind for item in today.inbox(second_principal) if "destruction" in item.kind]
+    assert not [item.kind for item in today.inbox(principal) if "destruction" in item.kind]
+
+    with pytest.raises(NotPermitted, match="another principal must approve it"):
+        retention.destroy(row, by=principal)
+    retention.destroy(row, by=second_principal)
+
+    gone = Client.objects.get(pk=client.pk)
+    assert (gone.first_name, gone.email, gone.tax_number, gone.tax_number_index, gone.residence) == (
+        "Erased",
+        "",
+        "",
+        "",
+        "",
+    )
+    application.refresh_from_db()
+    assert application.draft_text == "{}"
+    submission = journal.current_for(application)
+    assert submission is not None
+    assert (submission.payload, submission.payload_is_intact) == ({}, False)
+    asked.refresh_from_db()
+    assert (asked.note, asked.money, asked.bank.last4) == ("", Money(Decimal("75.00"), "USD"), "")
+    everything = "\n".join(text for _, text in places.tables())
+    assert not places.hits({"name": "Sonnwald", **PERSONAL}, everything)
+    assert (
+        Entry.objects.filter(action="clients.destroy", actor=second_principal, subject_id=str(client.pk)).count() == 1
+    )
+    sealing.seal_committed()
+    assert verifying.verify().is_whole
+    with pytest.raises(Conflict, match="decided already"):
+        retention.destroy(row, by=second_principal)
+
+
+def test_only_principals_destroy(account: Any, operations: Any, advisor: Any) -> None:
+    client = close(account, years_ago=9)
+    for person in (operations, advisor):
+        with pytest.raises(NotPermitted):
+            retention.propose(client, by=person)
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE clients_client SET erased_at = now() WHERE id = %s", "a legal hold stands"),
+        ("DELETE FROM clients_client WHERE id = %s", "a legal hold stands"),
+        ("DELETE FROM clients_legalhold WHERE client_id = %s", "released once and never changed"),
+        ("UPDATE clients_legalhold SET reason = 'x' WHERE client_id = %s", "released once and never changed"),
+        ("UPDATE clients_legalhold SET released_by_id = placed_by_id, released_at = now() WHERE client_id = %s",
+         "hold_released_by_another"),
+    ],
+)  # fmt: skip
+def test_raw_sql_gets_past_no_hold(statement: str, says: str, account: Any, principal: Any) -> None:
+    retention.place_hold(account.client, reason="Matter", by=principal)
+
+    with pytest.raises(IntegrityError, match=says):
+        sql(statement, account.client_id)
+
+    assert LegalHold.objects.get().stands
+    assert Client.objects.get().erased_at is None
+
+
+@pytest.mark.parametrize("proposed", [False, True])
+def test_raw_sql_erases_nobody_without_two_people(proposed: bool, account: Any, principal: Any) -> None:
+    client = close(account, years_ago=9)
+    if proposed:
+        retention.propose(client, by=principal)
+        with pytest.raises(IntegrityError, match="destruction_needs_two_people"):
+            sql("UPDATE clients_destruction SET approved_by_id = proposed_by_id, done_at = now()")
+
+    with pytest.raises(IntegrityError, match="no two people approved"):
+        sql("UPDATE clients_client SET erased_at = now() WHERE id = %s", client.pk)
+    with pytest.raises(IntegrityError, match="never deleted"):
+        sql("DELETE FROM clients_client WHERE id = %s", client.pk)
+
+
+def test_the_pages_say_what_was_refused_and_keep_what_was_typed(
+    client: Any, account: Any, principal: Any, second_principal: Any
+) -> None:
+    closed = close(account, years_ago=9)
+    address = f"/clients/{closed.pk}/retention/"
+    client.force_login(principal)
+
+    assert "No rule keeps it any longer" in client.get(address).content.decode()
+    client.post(f"{address}destroy/")
+    row = Destruction.objects.get()
+    own = client.post(f"/clients/retention/{row.pk}/decide/", {"decision": "destroy", "typed": closed.name})
+    assert (own.status_code, "another principal must approve it" in own.content.decode()) == (422, True)
+    client.force_login(second_principal)
+    wrong = client.post(f"/clients/retention/{row.pk}/decide/", {"decision": "destroy", "typed": "Somebody"})
+    assert (wrong.status_code, "Nothing was destroyed" in wrong.content.decode()) == (422, True)
+    done = client.post(f"/clients/retention/{row.pk}/decide/", {"decision": "destroy", "typed": closed.name})
+    assert done.status_code == 302
+    assert "Destroyed on" in client.get(address).content.decode()
+    assert Entry.objects.filter(action="clients.refused").count() == 1
