@@ -90,7 +90,8 @@ def navigation(user: User, path: str) -> Navigation:
         for name in registry.SECTIONS
         if (members := tuple(place for place in found if place.entry.section == name))
     )
-    bar = sorted((place for place in found if place.entry.mobile), key=lambda place: place.entry.mobile)[:4]
+    # Who has few of the usual places, such as an administrator, gets the first of their own instead.
+    bar = sorted(found, key=lambda place: place.entry.mobile or 99)[:4]
     return Navigation(sections, tuple(bar), next((place for place in found if place.is_current), None))
 
 

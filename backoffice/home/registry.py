@@ -68,7 +68,7 @@ class Count:
 class NavigationEntry:
     """One line of the side column, shown to whoever holds `permission`.
 
-    `order` sorts inside a section. The first five by `mobile` (1 is leftmost, 0 is not there) make the bar of a narrow screen.
+    `order` sorts inside a section. The first four by `mobile` (1 is leftmost, 0 comes after all) make the bar of a narrow screen.
     """
 
     section: str

@@ -61,6 +61,7 @@ def _draw(request: HttpRequest, number: int, *, error: str = "", status: int = 2
         "other": other,
         "current": policies.in_force(),
         "changes": comparing.compare(other.document, shown.document),
+        "lines": shown.document.lines(),
         "views": [
             {"label": f"Against version {each}", "url": f"?with={each}", "selected": each == other.number}
             for each in numbers[-12:]

@@ -77,11 +77,11 @@ class TokenForm(forms.Form):
     days = forms.TypedChoiceField(choices=TOKEN_DAYS, coerce=int, label="Works for", initial=90)
     scopes = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, label="What it may do")
 
-    def __init__(self, *args: Any, scopes: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, scopes: dict[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
-        field.choices = [(name, name) for name in scopes]
+        field.choices = [(name, f"{words} ({name})") for name, words in scopes.items()]
 
 
 class PasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth is untyped

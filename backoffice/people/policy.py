@@ -69,6 +69,32 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     }.items()
 }
 
+# What a token may be given, as its owner reads it.
+SCOPE_WORDS = {
+    "home.view_today": "Read Today and the notices",
+    "clients.view": "Read clients, accounts and applications",
+    "clients.apply": "Write and submit applications",
+    "clients.maintain": "Ask IBKR to change an account",
+    "clients.open_portal": "Open IBKR's portal for a client",
+    "funding.view": "Read transfers and bank instructions",
+    "funding.request": "Ask for withdrawals and announce deposits",
+    "trading.view": "Read portfolios and orders",
+    "trading.trade": "Write order drafts",
+    "trading.manage_groups": "Write allocation groups",
+    "reporting.view": "Read and download reports",
+    "reporting.fetch": "Fetch reports from IBKR",
+    "journal.add_evidence": "Add papers to an approval",
+    "policies.view": "Read the policies",
+    "audit.view": "Read the audit trail",
+    "audit.verify": "Check the audit chain",
+    "audit.evidence": "Download evidence packs",
+    "audit.who_saw": "Read who saw a person",
+    "broker.view_connections": "Read the connections",
+    "broker.test_connection": "Test a connection",
+    "broker.close_gate": "Stop outgoing writes",
+    "home.view_components": "Read the page of components",
+}
+
 # Asked for again whatever the method: reading is the act.
 _STEP_UP_TO_READ = frozenset({"clients.export", "funding.export", "trading.export"})
 # Asked for again when something is posted: approve, send, change people, reveal, open a gate.

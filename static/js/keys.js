@@ -29,7 +29,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Escape") {
     const hits = document.getElementById("hits");
-    if (hits?.childElementCount) { hits.replaceChildren(); document.getElementById("search").blur(); return; }
+    if (hits?.childElementCount) { hits.replaceChildren(); document.getElementById("search").focus(); return; }
     const menu = document.querySelector("details[data-bo-menu][open], details.bo-filter[open]");
     if (menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
     const drawer = document.querySelector("[data-bo-drawer]");

@@ -40,7 +40,7 @@ def test_a_connection_shows_token_session_key_budget_and_families(
     assert "341 of 365 days" in text
     assert "due for rotation" in text
     assert "1 of 600 a minute" in text
-    for family in ("Token", "Sso", "Session", "Portfolio"):
+    for family in ("Token", "Single sign-on", "Session", "Portfolio"):
         assert family in text
     assert "Why can I not trade" not in text
 

@@ -18,7 +18,7 @@ from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput, NotPermitted
 from backoffice.people import policy, services, tokens
-from backoffice.people.models import ApiToken
+from backoffice.people.models import ApiToken, Role
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -198,3 +198,9 @@ def test_a_forged_scope_is_refused_by_the_form(client: Client, viewer: Any) -> N
 
     assert answer.status_code == 422
     assert not ApiToken.objects.exists()
+
+
+def test_every_permission_a_token_may_hold_is_said_in_words(person: Any) -> None:
+    everybody = {name for role in Role for name in policy.grantable(person(role, f"{role.label} Of All"))}
+
+    assert everybody == set(policy.SCOPE_WORDS)

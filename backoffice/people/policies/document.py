@@ -106,7 +106,7 @@ class Limit:
 
     def __str__(self) -> str:
         caps = [
-            f"{self.count}" if self.count is not None else "",
+            f"{self.count:,}" if self.count is not None else "",
             f"USD {self.usd:,.0f}" if self.usd is not None else "",
         ]
         return f"{KINDS[self.kind].label}, {SCOPES[self.scope]}, each {self.window}: {' and '.join(filter(None, caps))}"
@@ -184,9 +184,15 @@ class Document:
             *found,
             ("New bank details rest", f"{self.cooling_off_hours} h"),
             ("Approved several at once below", f"USD {self.batch_below_usd:,.0f}" if self.batch_below_usd else "never"),
-            ("An approval should take at most", f"{self.approval_minutes} min"),
-            ("A preview is looked at again after", f"{self.preview_minutes} min"),
+            ("An approval should take at most", _span(self.approval_minutes)),
+            ("A preview is looked at again after", _span(self.preview_minutes)),
         ]
+
+
+def _span(minutes: int) -> str:
+    """Say minutes as the pages do: "45 min", "4 h", "4 h 22"."""
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest:02d}" if hours and rest else f"{hours} h" if hours else f"{rest} min"
 
 
 def _plain(value: Any) -> str:

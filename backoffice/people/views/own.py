@@ -54,7 +54,8 @@ def stay(request: HttpRequest) -> HttpResponse:
 def token_list(request: HttpRequest) -> HttpResponse:
     """One's tokens, and the form for a new one. The answer to the form is the only page that ever shows the token."""
     person = reader(request)
-    form = TokenForm(request.POST or None, scopes=policy.grantable(person))
+    scopes = {name: policy.SCOPE_WORDS[name] for name in policy.grantable(person)}
+    form = TokenForm(request.POST or None, scopes=scopes)
     made, text = None, ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -62,7 +63,7 @@ def token_list(request: HttpRequest) -> HttpResponse:
         except InvalidInput as error:
             form.add_error(error.field, str(error))
         else:
-            form = TokenForm(scopes=policy.grantable(person))
+            form = TokenForm(scopes=scopes)
     context = {
         "tokens": person.tokens.select_related("revoked_by").order_by("-created_at"),
         "form": form,
