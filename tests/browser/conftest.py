@@ -61,6 +61,18 @@ def firm(processes: Processes, sandbox: SandboxProcess, live_server: Any, settin
     return str(live_server.url)
 
 
+def faults_of(page: Page, *rules: str) -> list[str]:
+    """Return what axe-core calls serious or critical on the page as it stands; `rules` names the only ones to ask about."""
+    page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
+    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    found = page.evaluate("options => axe.run(document, options).then(result => result.violations)", options)
+    return [
+        f"{fault['id']}: {', '.join(' '.join(node['target']) for node in fault['nodes'])}"
+        for fault in found
+        if fault["impact"] in {"serious", "critical"}
+    ]
+
+
 class Person:
     """Somebody at a browser of their own."""
 

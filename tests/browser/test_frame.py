@@ -1,0 +1,93 @@
+"""The frame that every page stands in: where one is, at every width, and how far the keyboard alone reaches."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from backoffice.broker.models import Gate, MasterAccount
+from tests.browser.conftest import faults_of, screenshots
+from tests.conftest import PASSWORD
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+# The word is drawn within the first 100 px, and nothing lies over it.
+SEEN_AT_THE_TOP = """word => [...document.querySelectorAll("b, em, span")].some(each => {
+  const box = each.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+  return each.textContent.trim() === word && box.bottom < 100 && document.elementFromPoint(x, y) === each; })"""
+
+
+@pytest.fixture
+def page(chromium: Browser, live_server: Any, principal: Any, master: Any) -> Iterator[Page]:
+    """A principal of a firm with one connection, signed in."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000}, base_url=live_server.url)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.goto("/account/login/")
+    page.fill("[name=login]", principal.email)
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(f"{live_server.url}/")
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 900, 360])
+def test_a_production_connection_is_named_on_every_page_at_every_width(page: Page, width: int) -> None:
+    MasterAccount.objects.update(environment="production", base_url="https://api.ibkr.com")
+    page.set_viewport_size({"width": width, "height": 800})
+
+    for path in ("/", "/connections/", "/clients/", "/account/password/change/", "/clients/no-such-page/"):
+        page.goto(path)
+        assert page.evaluate(SEEN_AT_THE_TOP, "Production"), f"{path} at {width} px"
+        line = page.locator(".bo-env--production").bounding_box()
+        assert line is not None
+        assert (line["x"], line["width"]) == (0, width)
+        assert faults_of(page, "color-contrast") == []
+        page.screenshot(path=screenshots() / f"production-{path.strip('/').replace('/', '-') or 'today'}-{width}.png")
+
+
+def test_the_keyboard_alone_stops_sending(page: Page) -> None:
+    page.goto("/connections/")
+    press(page, "Tab", "Enter")  # the first stop is "Skip to content"
+    tab_to(page, page.locator(".bo-gate summary").first)
+    press(page, "Enter")
+    tab_to(page, page.locator(".bo-gate [name=reason]").first)
+    page.keyboard.type("Something looks wrong")
+    tab_to(page, page.get_by_role("button", name="Stop sending").first)
+    press(page, "Enter")
+    expect(page.locator(".bo-gate").first).to_contain_text("Stopped")
+
+    assert not Gate.objects.get().is_open
+    page.goto("/")
+    expect(page.get_by_text("Something looks wrong").first).to_be_visible()
+
+
+def test_escape_leaves_the_found_and_gives_the_field_back(page: Page) -> None:
+    page.keyboard.press("Control+k")
+    page.keyboard.type("connections")
+    page.keyboard.type(" no such thing")
+    expect(page.locator("#hits")).not_to_be_empty()
+
+    press(page, "Escape")
+
+    expect(page.locator("#hits")).to_be_empty()
+    expect(page.locator("#search")).to_be_focused()
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Go on by Tab until `wanted` has the focus and shows it."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("each => each === document.activeElement"):
+            mark = "each => { const box = each.closest('.bo-control') ?? each, look = getComputedStyle(box);"
+            mark += " return look.outlineStyle !== 'none' || look.boxShadow !== 'none' }"
+            assert wanted.evaluate(mark), f"{wanted} has the focus and does not show it"
+            return
+    raise AssertionError(f"{wanted} is not reached by Tab")
