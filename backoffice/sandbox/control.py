@@ -5,7 +5,8 @@
     POST faults {plan} | faults/random {"seed", "rate", ...}    see faults.py
     POST accounts/{account} {"state"} or {"status"} or {"task": form number, "reject": reason | "complete": true}
     DELETE requests | faults
-Answers are objects: {"effects": [...]}, {"requests": [...]}, {"faults": [...]}; a mistake is 400 {"error": sentence}.
+Knobs are those of knobs.py; null turns one back. Answers are objects: {"effects": [...]}, {"requests": [...]},
+{"faults": [...]}; a mistake is 400 {"error": sentence}.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from . import faults, oauth, review, windows, world
 from .exchange import microseconds
 from .jsonio import answer, loads
 from .kernel import Sandbox
+from .knobs import KNOBS
 
 SCHEMA = ""
 
@@ -51,7 +53,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
         route("POST", "/reset", _reset),
         route("POST", "/clock", _set_clock),
         route("POST", "/advance", _advance),
-        route("GET", "/config", lambda box, _request, _body: box.config.all()),
+        route("GET", "/config", _knobs),
         route("POST", "/config", _configure),
         route("GET", "/faults", _faults),
         route("POST", "/faults", lambda box, _request, body: {"id": faults.plant(box.store, body)}),
@@ -111,8 +113,31 @@ def _advance(sandbox: Sandbox, _request: Request, body: dict[str, Any]) -> dict[
 
 def _configure(sandbox: Sandbox, _request: Request, body: dict[str, Any]) -> dict[str, Any]:
     for name, value in body.items():
-        sandbox.config.set(name, value)
+        knob = KNOBS.get(name)
+        if knob is None:
+            raise Mistake(f"there is no knob {name}; GET /_sandbox/config lists them")
+        if value is not None and not knob.fits(value):
+            raise Mistake(f"{name} takes {knob.takes}, not {value!r}")
+    for name, value in body.items():
+        if value is None:
+            sandbox.config.unset(name)
+        else:
+            sandbox.config.set(name, value)
     return sandbox.config.all()
+
+
+def _knobs(sandbox: Sandbox, _request: Request, _body: Any) -> dict[str, Any]:
+    """Every knob with what it stands at, what it takes and what it plays."""
+    turned = sandbox.config.all()
+    return {
+        name: {
+            "value": turned.get(name, knob.default),
+            "default": knob.default,
+            "takes": knob.takes,
+            "plays": knob.meaning,
+        }
+        for name, knob in KNOBS.items()
+    }
 
 
 def _requests(sandbox: Sandbox, request: Request, _body: Any) -> dict[str, Any]:
@@ -162,14 +187,19 @@ def _register_client(sandbox: Sandbox, _request: Request, body: dict[str, Any]) 
 
 def _drive_account(sandbox: Sandbox, request: Request, body: dict[str, Any]) -> dict[str, Any]:
     number = request.path_params["account"]
-    if sandbox.accounts.get(number) is None:
+    found = sandbox.accounts.get(number)
+    if found is None:
         raise Mistake(f"no account {number}")
     if "task" in body:
         _drive_task(sandbox, number, body)
     elif body.get("state") in review.STAGES:
         review.set_state(sandbox, number, body["state"])
-    elif body.get("status") in ("C", "A", "R"):
-        sandbox.accounts.update(number, status=body["status"], state="", due_at=None, date_closed=sandbox.clock.now())
+    elif body.get("status") == "A":
+        review.abandon(sandbox, found, sandbox.clock.now())
+    elif body.get("status") == "R":
+        review.reject(sandbox, found, sandbox.clock.now())
+    elif body.get("status") == "C":
+        sandbox.accounts.update(number, status="C", state="", due_at=None, date_closed=sandbox.clock.now())
     else:
         raise Mistake(f"state is one of {', '.join(review.STAGES)}; status is one of C, A, R; or name a task")
     account = sandbox.accounts.get(number)

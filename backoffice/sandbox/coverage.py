@@ -11,7 +11,10 @@ from pathlib import Path
 
 from starlette.routing import Route, WebSocketRoute
 
+from . import faults
 from .app import FAMILIES, open_sandbox
+from .jsonio import dumps
+from .knobs import KNOBS
 
 FILE = Path(__file__).with_name("COVERAGE.md")
 CONTROL = "/_sandbox/"
@@ -23,6 +26,22 @@ SIMPLIFIED = (
     "Bulk endpoints of banking and the history query of instructions are not served.",
     "Fees, dividends and the history before the world began are seeded, not earned day by day.",
     "Where IBKR prints no sentence or code for a refusal, the words are the sandbox's own; the module that refuses says so.",
+)
+
+STRICT = (
+    "Signed bodies are bare compact JWS with RS256: another algorithm, a wrong kid, a clock beyond the leeway, a null member,"
+    " an unknown or misspelt property, a binary or non-ASCII character are refused (400, 401).",
+    "A token's scopes are looked at call by call: one that is missing is 403. An assertion's audience, life and jti are"
+    " looked at; a jti works once.",
+    "No User-Agent is 403 as from IBKR's edge, without a problem document.",
+    "An account of another master, and one that is not related to the session, is refused as if it did not exist.",
+    "Limits answer 429 and lead to the penalty box, which shuts the whole address out; calls from the box begin it anew.",
+    "Maintenance windows close their side at New York's and their region's hours, daylight saving included.",
+    "Trading needs SSO, init, the second in which a session is established, and its primers: orders before"
+    " /iserver/accounts, subaccounts before a portfolio, a first cold snapshot, presets overwritten by a TWS login.",
+    "A question's reply id is void after the next order, after its lifetime, and in another session.",
+    "SSO links open once, from the address they were asked for; SSO bearers are bound to theirs.",
+    "`DELETE .../order/-1` cancels every open order, as it does at IBKR.",
 )
 
 
@@ -58,6 +77,17 @@ def text() -> str:
         "",
         *(f"- {each}" for each in SIMPLIFIED),
     ]
+    lines += ["", "## Strict where IBKR is", "", *(f"- {each}" for each in STRICT)]
+    lines += ["", "## Faults: what can befall a request, and in which phases", ""]
+    lines += ["| action | " + " | ".join(faults.PHASES) + " |", "|---|" + "---|" * len(faults.PHASES)]
+    for action in faults.ACTIONS:
+        possible = faults.ONLY_IN.get(action, faults.PHASES)
+        lines.append(
+            f"| {action} | " + " | ".join("yes" if phase in possible else "" for phase in faults.PHASES) + " |"
+        )
+    lines += ["", "## Knobs: both answers where the facts leave one open", ""]
+    lines += ["| knob | default | takes | plays |", "|---|---|---|---|"]
+    lines += [f"| `{knob.name}` | `{dumps(knob.default)}` | {knob.takes} | {knob.meaning} |" for knob in KNOBS.values()]
     for family in sorted(served):
         lines += ["", f"## {family}", "", *(f"- `{each}`" for each in sorted(served[family]))]
     return "\n".join(lines) + "\n"

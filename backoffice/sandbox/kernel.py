@@ -38,6 +38,10 @@ class Config:
         )
         self.forget()
 
+    def unset(self, key: str) -> None:
+        self._store.execute("DELETE FROM config WHERE key = ?", key)
+        self.forget()
+
     def all(self) -> dict[str, Any]:
         """What has been set, by name."""
         if self._known is None:

@@ -17,26 +17,7 @@
     stream, topics                  the websocket, and what it tells
     demonstration                   the groups and orders the world begins with
 
-Knobs (`POST /_sandbox/config`), with their defaults:
-
-    enforce_pacing true             one call in 5 s of the wall clock for accounts, subaccounts, orders and trades
-    penalty_seconds 0               how long whoever breaks the pace is shut out of everything
-    session_cold_milliseconds 1000, session_idle_seconds 360, positions_cache_seconds 60
-    price_band_percent 3, size_limit 5000, value_limit 100000 (USD), ask_without_market_data false
-    size_modification_limit 1000    a change of the quantity by more units is asked about
-    ask []                          message ids of questions that every order raises
-    questions_at_once 1             how many messages one question carries
-    question_lifetime_seconds 60, late_reply_status 400
-    prompt_price_management false   market orders are held until the Price Management prompt is answered
-    dedupe_coid true, duplicate_coid_status 400, refusal_status 200, short_selling false
-    supports_cash_quantity false    orders by an amount of cash instead of a quantity
-    credit_failure "reject"         or "reduce": accounts of a block that cannot bear their share are left out of it
-    modify_quantity_is_total true   false: the quantity of a modification is what is still to be executed
-    market_hours false              orders wait for the hours of their exchange, and DAY orders end with them
-    accept_milliseconds 1000, fill_seconds 12, cancel_milliseconds 1500, commission_delay_seconds 0
-    order_ref_in_orders true, status_needs_selected_account true
-    stream_cookie "raw" ("json", "any"), stream_binary false, stream_poll_milliseconds 100 (of the wall clock)
-    stream_heartbeat_seconds 10, stream_quotes_seconds 900, stream_quote_milliseconds 500
+Knobs are in `backoffice/sandbox/knobs.py`, with their defaults and what they play.
 
 `POST /_sandbox/session` breaks a session, `POST /_sandbox/stream` a websocket,
 `POST /_sandbox/tws` plays a login to Trader Workstation, `POST /_sandbox/orders` writes
