@@ -1,7 +1,8 @@
 """Each role walks through its day on the running product: what it does, what it may not, and what it is shown.
 
-Every page on the way is looked at twice, at 1440 and at 360 pixels: it has one heading, nothing reaches over its edge, and
-every field has a name. What the browser's console complains about fails the test (conftest).
+Every page on the way is looked at twice, at 1440 and at 360 pixels: it has one heading, nothing reaches over its edge,
+every field has a name, and axe-core finds nothing serious. What the browser's console
+complains about, a breach of the content policy included, fails the test (conftest).
 """
 
 import re
@@ -32,9 +33,15 @@ def look(person: Person, name: str, path: str = "", *, dark: bool = False) -> No
     page = person.page
     expect(page.locator("h1")).to_have_count(1)
     assert page.evaluate(UNNAMED) == [], name
+    assert person.faults() == [], name
     person.shot(f"day-{name}", dark=dark)
     page.set_viewport_size({"width": 360, "height": 780})
     assert page.evaluate(BEYOND) <= 0, f"{name} reaches over the edge of a phone"
+    if dark:
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_timeout(150)  # colours fade for 120 ms when the theme changes
+        assert person.faults("color-contrast") == [], f"{name}, on a phone in the dark"
+        page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1440, "height": 1000})
 
 
@@ -122,7 +129,7 @@ def principals_day(sign_in: SignIn, settings: Any) -> None:
     tomas = sign_in("principal")
     page = tomas.page
     look(tomas, "principal-today", dark=True)
-    look(tomas, "principal-approvals", "/approvals/")
+    look(tomas, "principal-approvals", "/approvals/", dark=True)
     transfer = CashTransfer.objects.get(amount=925)
     look(tomas, "principal-withdrawal", f"/funding/{transfer.pk}/")
     settings.STEP_UP_SECONDS = 0
@@ -141,13 +148,13 @@ def principals_day(sign_in: SignIn, settings: Any) -> None:
     page.locator("[name=reason]").fill("Two people from now on")
     page.get_by_role("button", name="Try it on the last 30 days").click()
     expect(page.get_by_role("heading", name="Tried on the last 30 days")).to_be_visible()
-    look(tomas, "principal-policy-tried")
+    look(tomas, "principal-policy-tried", dark=True)
     page.get_by_role("button", name="Propose it").click()
     page.wait_for_url(re.compile(r"/policies/\d+/"))
     expect(page.get_by_text("another principal must approve it")).to_be_attached()
     proposed = PolicyVersion.objects.latest("number")
     assert proposed.maker.email == EMAIL["principal"]
-    look(tomas, "principal-connections", "/connections/")
+    look(tomas, "principal-connections", "/connections/", dark=True)
     switch = page.locator(".bo-gate").first
     switch.locator("summary").click()
     switch.locator("[name=reason]").fill("Something looks wrong")
@@ -194,7 +201,7 @@ def administrators_day(sign_in: SignIn) -> None:
     assert mail.outbox[-1].to == ["petra.novak@alderrow.example"]
     for name, path in (("sessions", "/account/sessions/"), ("tokens", "/account/tokens/"), ("api", "/api/v1/docs/")):
         look(adam, f"administrator-{name}", path)
-    look(adam, "administrator-chain", "/audit/chain/")
+    look(adam, "administrator-chain", "/audit/chain/", dark=True)
     page.get_by_role("button", name="Check every row").click()
     expect(page.locator("main")).to_contain_text(re.compile("whole", re.I), timeout=40_000)
     adam.shot("day-administrator-checked")
