@@ -64,7 +64,7 @@ def firm(processes: Processes, sandbox: SandboxProcess, live_server: Any, settin
 def faults_of(page: Page, *rules: str) -> list[str]:
     """Return what axe-core calls serious or critical on the page as it stands; `rules` names the only ones to ask about."""
     page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
-    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    options = {"resultTypes": ["violations"], "preload": False, **({"runOnly": list(rules)} if rules else {})}
     found = page.evaluate("options => axe.run(document, options).then(result => result.violations)", options)
     return [
         f"{fault['id']}: {', '.join(' '.join(node['target']) for node in fault['nodes'])}"
