@@ -76,6 +76,8 @@ SCOPE_WORDS = {
     "clients.apply": "Write and submit applications",
     "clients.maintain": "Ask IBKR to change an account",
     "clients.open_portal": "Open IBKR's portal for a client",
+    "clients.view_retention": "Read how long personal data is kept",
+    "clients.hold": "Place a legal hold",
     "funding.view": "Read transfers and bank instructions",
     "funding.request": "Ask for withdrawals and announce deposits",
     "trading.view": "Read portfolios and orders",
