@@ -218,6 +218,9 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("GET /gw/api/v1/client-instructions/{clientInstructionId}", "answer 20* $.instructionResult", "unknown *"): (
         "account-management.md 12 and 13: the result of a query is read there too, also by 208"
     ),
+    ("POST /gw/api/v1/external-cash-transfers", "answer 200", "status"): (
+        "account-management.md 12: a client in the field takes only 200; the knob `instruction_http_status` plays it"
+    ),
     ("POST /gw/api/v1/external-cash-transfers", "answer 202 $.instructionResult", "unknown *"): (
         "account-management.md 12: an id used before gives the first one's result, of whatever kind that was"
     ),

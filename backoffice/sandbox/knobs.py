@@ -90,6 +90,8 @@ KNOBS = {
         Knob("halted", [], "list", "Conids whose trading is halted: their prices come with H."),
         Knob("identity_check", "traditional", "traditional au10tix", "Which proofs of identity are asked for."),
         Knob("instruction_hidden_seconds", 0, "int", "How long a new instruction cannot be found yet."),
+        Knob("instruction_http_status", "documented", "documented ok",
+             "Whether an instruction is answered 201 or 202, or 200 with that figure in the body alone."),
         Knob("instruction_seconds", 20, "int", "How long an instruction is pending."),
         Knob("jti_once", True, "bool", "Whether an assertion's jti works once."),
         Knob("jti_required", False, "bool", "Whether an assertion needs a jti."),

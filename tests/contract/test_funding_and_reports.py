@@ -46,6 +46,16 @@ def test_a_withdrawal_is_followed_to_its_end(connected: Connected) -> None:
     assert len(connected.ledger("withdrawal", str(key))) == 1
 
 
+def test_a_withdrawal_answered_200_is_judged_by_its_body(connected: Connected) -> None:
+    key = next(connected.ids)
+    connected.sandbox.config(instruction_http_status="ok")
+
+    sent = connected.client.funding.withdraw(WITHDRAWAL, key=key)
+
+    assert (sent.status, sent.client_instruction_id) == ("PENDING", str(key))
+    assert len(connected.ledger("withdrawal", str(key))) == 1
+
+
 def test_a_withdrawal_to_an_unknown_bank_instruction_is_rejected(connected: Connected) -> None:
     wrong = WITHDRAWAL.model_copy(update={"bank_instruction_name": "No such bank"})
 
