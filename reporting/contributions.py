@@ -10,7 +10,8 @@ from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
-from reporting import demonstration, translate
+from clients.services import retention
+from reporting import demonstration, services, translate
 from reporting import selectors as vault
 from reporting.models import Report, State
 
@@ -27,6 +28,7 @@ def register() -> None:
     registry.evidence.add(vault.evidence)
     registry.demonstration.add(DemonstrationLoader(order=40, name="reporting", load=demonstration.load))
     panels.panels.add(panels.Panel(40, "reporting", "Statements", "reporting:client_panel", "reporting.view"))
+    retention.erasers.add(services.forget)
 
 
 def count(user: User) -> Count | None:

@@ -16,10 +16,10 @@ from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.crypto import seal, unseal
 from backoffice.core.doorbell import ring_on_commit
-from backoffice.core.errors import InvalidInput, NotPermitted
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.people.models import User
 from backoffice.people.policy import may
-from clients.models import Account
+from clients.models import Account, Client
 from reporting import translate
 from reporting.models import LIFECYCLE, FetchItem, FetchRequest, ItemState, Offer, Report, ReportFile, State
 
@@ -202,12 +202,14 @@ def place_of(file: ReportFile) -> str:
 
 
 def open_file(file: ReportFile, *, by: User) -> bytes:
-    """Return the bytes of one version, after writing who opened it. Raises NotPermitted.
+    """Return the bytes of one version, after writing who opened it. Raises NotPermitted, Conflict.
 
     A file that does not match its digest raises ValueError: it is evidence, so it is never handed out altered.
     """
     if not may(by, "reporting.view"):
         raise NotPermitted("Your role may not open reports.")
+    if file.report.account.client.erased_at is not None:
+        raise Conflict("This statement was destroyed with the client's personal data.")
     audit.record(
         "reporting.open",
         by=by,
@@ -221,3 +223,14 @@ def open_file(file: ReportFile, *, by: User) -> bytes:
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise ValueError(f"report file {file.pk} does not match its digest")
     return content
+
+
+def forget(client: Client) -> None:
+    """Delete the bytes of a client's statements once their destruction is kept; the rows and digests stay."""
+    names = list(ReportFile.objects.filter(report__account__client=client).values_list("stored_as", flat=True))
+
+    def delete() -> None:
+        for name in names:
+            default_storage.delete(name)
+
+    transaction.on_commit(delete)

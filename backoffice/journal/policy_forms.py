@@ -14,6 +14,7 @@ from backoffice.people.policies.document import (
     APPROVABLE,
     APPROVERS,
     KINDS,
+    LANES,
     LIMITED,
     SCOPES,
     WINDOWS,
@@ -68,6 +69,9 @@ class RestForm(forms.Form):
     preview_minutes = forms.IntegerField(
         label="A preview is looked at again after, minutes", min_value=1, max_value=1_440
     )
+    draft_hours, submitted_hours, client_hours, documents_hours, review_hours = (
+        forms.IntegerField(label=f"{words}, hours", min_value=1, max_value=8_760) for words, _ in LANES.values()
+    )
     effective_at = forms.DateTimeField(
         label="Takes effect, UTC", required=False, help_text="Empty: as soon as it is approved.",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
@@ -102,6 +106,7 @@ class PolicyForm:
             "batch_below_usd": document.batch_below_usd,
             "approval_minutes": document.approval_minutes,
             "preview_minutes": document.preview_minutes,
+            **{f"{lane}_hours": hours for lane, hours in document.lane_hours.items()},
             "based_on": number,
         }
         self.approvals = ApprovalRows(data, initial=rules, prefix="approvals")
@@ -135,6 +140,7 @@ class PolicyForm:
             batch_below_usd=once["batch_below_usd"],
             approval_minutes=once["approval_minutes"],
             preview_minutes=once["preview_minutes"],
+            lane_hours={lane: once[f"{lane}_hours"] for lane in LANES},
         )
 
     def effective_at(self) -> datetime:

@@ -14,17 +14,10 @@ from backoffice.home import formats
 from backoffice.home.registry import Tone
 from backoffice.journal.models import Attempt, Observation, State, Submission
 from backoffice.people.models import User
+from backoffice.people.policies import services as policies
 from clients.models import Account, AccountTask, Application, ApplicationStatus, Document, Stage
 from clients.rules import facts
 
-# How long an application may stand in a lane before somebody should ask (ours, not IBKR's).
-TARGETS = {
-    Stage.DRAFT: timedelta(days=7),
-    Stage.SUBMITTED: timedelta(days=1),
-    Stage.CLIENT: timedelta(days=3),
-    Stage.DOCUMENTS: timedelta(days=2),
-    Stage.REVIEW: timedelta(days=4),
-}
 BADGES: dict[str, tuple[Tone, str]] = {
     Stage.DRAFT: ("neutral", "pencil"),
     Stage.SUBMITTED: ("info", "send"),
@@ -135,8 +128,8 @@ class Board:
 
 
 def cards_of(applications: Sequence[Application]) -> list[Card]:
-    """Return the cards of applications, with three queries for all of them."""
-    now = clock.now()
+    """Return the cards of applications, with four queries for all of them."""
+    now, hours = clock.now(), policies.in_force().document.lane_hours
     by_account: dict[object, list[AccountTask]] = {}
     numbers = [application.account_id for application in applications if application.account_id]
     for task in AccountTask.objects.filter(account__in=numbers):
@@ -147,22 +140,31 @@ def cards_of(applications: Sequence[Application]) -> list[Card]:
     for submission in about.defer("payload_text"):
         submissions[submission.subject_id] = submission
     return [
-        _card(application, tuple(by_account.get(application.account_id, ())), submissions.get(str(application.pk)), now)
+        _card(
+            application,
+            tuple(by_account.get(application.account_id, ())),
+            submissions.get(str(application.pk)),
+            hours.get(application.stage),
+            now,
+        )
         for application in applications
     ]
 
 
 def _card(
-    application: Application, tasks: tuple[AccountTask, ...], submission: Submission | None, now: datetime
+    application: Application,
+    tasks: tuple[AccountTask, ...],
+    submission: Submission | None,
+    hours: int | None,
+    now: datetime,
 ) -> Card:
-    target = TARGETS.get(Stage(application.stage))
     return Card(
         application=application,
         tasks=tasks,
         submission=submission,
         blocker=_blocker(application, tasks, submission),
         elapsed=max(int((now - application.stage_since).total_seconds()), 0),
-        target=int(target.total_seconds()) if target else None,
+        target=None if hours is None else hours * 3600,
     )
 
 
@@ -234,7 +236,10 @@ def board(user: User, asked: Mapping[str, str]) -> Board:
     everything = cards_of(active_for(user))
     cards = [card for card in everything if _fits(card, user, asked)]
     ordered = sorted(cards, key=lambda card: -(card.elapsed - (card.target or 10**9)))
-    lanes = tuple(_lane(stage, tuple(card for card in ordered if card.stage == stage)) for stage in Stage)
+    hours = policies.in_force().document.lane_hours
+    lanes = tuple(
+        _lane(stage, tuple(card for card in ordered if card.stage == stage), hours.get(stage)) for stage in Stage
+    )
     said = "\n".join(f"{card.application.pk}|{card.word}|{card.blocker.words}|{card.is_over}" for card in ordered)
     read = [
         card.application.polled_at
@@ -244,11 +249,12 @@ def board(user: User, asked: Mapping[str, str]) -> Board:
     return Board(lanes, tuple(ordered), sha256(said.encode()).hexdigest()[:12], min(read, default=None))
 
 
-def _lane(stage: Stage, cards: tuple[Card, ...]) -> Lane:
+def _lane(stage: Stage, cards: tuple[Card, ...], hours: int | None) -> Lane:
     ages = [card.elapsed for card in cards]
     middle = formats.span(timedelta(seconds=int(median(ages)))) if ages else ""
     over = sum(card.is_over for card in cards)
-    return Lane(stage, cards, stage == Stage.OPEN or not cards, TARGETS.get(stage), middle, over)
+    target = None if hours is None else timedelta(hours=hours)
+    return Lane(stage, cards, stage == Stage.OPEN or not cards, target, middle, over)
 
 
 def _fits(card: Card, user: User, asked: Mapping[str, str]) -> bool:

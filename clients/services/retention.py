@@ -1,6 +1,7 @@
 """Holding what must stay, and destroying what may go: a second person each time, and the record of it stays for good.
 
-Destroyed are the personal columns, what was typed into drafts and changes, uploaded files, and the payloads that were sent.
+Destroyed are the personal columns, what was typed into drafts and changes, uploaded files, statements' files, and the
+payloads that were sent.
 What the firm did stays: accounts, orders, amounts, digests, the audit. Apps above add their own part by `erasers`.
 """
 

@@ -16,9 +16,10 @@ from django.urls import reverse
 
 from backoffice.audit.models import Entry
 from backoffice.core import clock
-from backoffice.core.errors import InvalidInput, NotPermitted
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.people.models import Book
-from clients.models import Account
+from clients.models import Account, Client
+from clients.services import retention
 from reporting import dispatch, services, translate
 from reporting.contributions import inbox
 from reporting.models import FetchItem, FetchRequest, ItemState, Offer, Report, ReportFile, State
@@ -134,6 +135,25 @@ def test_other_bytes_are_version_two_and_both_are_kept(offered: list[Report], ad
         (2, PDF + b" re-issued"),
     ]
     assert Entry.objects.filter(action="reporting.reissue").count() == 1
+
+
+def test_a_destroyed_clients_statements_are_gone_and_say_so(
+    offered: list[Report], advisor: Any, files: Any, principal: Any, second_principal: Any,
+    django_capture_on_commit_callbacks: Any,
+) -> None:  # fmt: skip
+    file = services.keep(order(offered[:1], advisor)[0], PDF)
+    account = file.report.account
+    long_ago = clock.now() - timedelta(days=9 * 366)
+    Account.objects.filter(pk=account.pk).update(ibkr_status="C", closed_on=long_ago.date())
+    Client.objects.filter(pk=account.client_id).update(created_at=long_ago)
+    row = retention.propose(Client.objects.get(pk=account.client_id), by=principal)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        retention.destroy(row, by=second_principal)
+
+    assert not default_storage.exists(file.stored_as)
+    with pytest.raises(Conflict, match="destroyed with the client's personal data"):
+        services.open_file(ReportFile.objects.get(pk=file.pk), by=advisor)
 
 
 def test_a_file_row_cannot_be_changed_and_an_altered_file_is_not_handed_out(

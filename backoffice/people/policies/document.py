@@ -39,6 +39,14 @@ APPROVERS = (Role.PRINCIPAL.value,)
 WINDOWS = {"minute": timedelta(minutes=1), "day": timedelta(days=1)}
 SCOPES = {"account": "each account", "firm": "the whole firm"}
 ANSWERS = {"ask": "Ask a person", "auto": "Confirm by rule", "refuse": "Decline by rule"}
+# How long an application may stand in each lane before somebody should ask, in hours (ours, not IBKR's).
+LANES = {
+    "draft": ("A draft may rest", 168),
+    "submitted": ("A submitted application may wait for IBKR", 24),
+    "client": ("An application may wait for its client", 72),
+    "documents": ("An application may wait for documents", 48),
+    "review": ("An application may stand in IBKR's review", 96),
+}
 FLAGS = {
     "new_destination": "First payment to this bank",
     "new_client": "First movement of this client",
@@ -144,6 +152,7 @@ class Document:
     batch_below_usd: Decimal = Decimal(0)
     approval_minutes: int = 240
     preview_minutes: int = 30
+    lane_hours: dict[str, int] = field(default_factory=lambda: {lane: hours for lane, (_, hours) in LANES.items()})
 
     def rule_on(self, facts: Facts, at: datetime) -> Ruling:
         """Say who must agree to an effect. The strictest of the rules that catch it decides."""
@@ -186,6 +195,7 @@ class Document:
             ("Approved several at once below", f"USD {self.batch_below_usd:,.0f}" if self.batch_below_usd else "never"),
             ("An approval should take at most", _span(self.approval_minutes)),
             ("A preview is looked at again after", _span(self.preview_minutes)),
+            *((words, _span(60 * self.lane_hours[lane])) for lane, (words, _) in LANES.items()),
         ]
 
 
@@ -259,6 +269,9 @@ def check(document: Document) -> None:
         raise InvalidInput("cooling_off_hours", "New bank details rest between 0 and 240 hours.")
     if not 1 <= document.approval_minutes <= 10_080 or not 1 <= document.preview_minutes <= 1_440:
         raise InvalidInput("approval_minutes", "Times are at least a minute and at most a week.")
+    hours = document.lane_hours
+    if set(hours) != set(LANES) or any(type(each) is not int or not 1 <= each <= 8_760 for each in hours.values()):
+        raise InvalidInput("lane_hours", "Each lane of applications has a time, from an hour to a year.")
 
 
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)  # compared with no destination, so any day does
