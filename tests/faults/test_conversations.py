@@ -32,7 +32,7 @@ from trading.services import orders, tickets
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 LOOKS = 4
 # What makes the sandbox ask one more question each; p6, about the block itself, is always the first.
-MORE_QUESTIONS = [{"size_limit": 1}, {"value_limit": 1}, {"price_band_percent": "0.001"}]
+MORE_QUESTIONS = [{"size_limit": 1}, {"value_limit": 1}, {"price_band_percent": 0.001}]
 ASKED = ["p6", "o382", "o163", "o383", "o451"]
 
 
