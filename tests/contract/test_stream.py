@@ -26,17 +26,19 @@ from backoffice.ibkr.types.stream import (
     UnknownEvent,
 )
 from tests.contract.conftest import APPLE, USERNAME, Connected
+from tests.sandbox_process import SandboxProcess
 
 ACCOUNT = "U1000011"
+TUESDAY_MORNING = "2026-11-24T16:00:00Z"  # 11:00 in New York
+PATIENCE_SECONDS = 30  # until a test gives up; nothing waits that long when all is well
 
 
 @dataclass
 class Listening:
-    """A stream to the sandbox, everything it told, and a clock that can be put forward."""
+    """A stream to the sandbox and everything it told."""
 
     connected: Connected
     events: list[Event] = field(default_factory=list)
-    ahead: int = 0
     stream: Any = None
 
     def open(self, **options: Any) -> Stream:
@@ -48,8 +50,8 @@ class Listening:
     def of(self, kind: type) -> list[Any]:
         return [event for event in self.events if type(event) is kind]
 
-    def until(self, found: Callable[[], object], seconds: int = 10) -> None:
-        deadline = monotonic() + seconds
+    def until(self, found: Callable[[], object]) -> None:
+        deadline = monotonic() + PATIENCE_SECONDS
         while not found():
             assert monotonic() < deadline, self.events[-5:]
             self.stream.pump(0)
@@ -57,6 +59,30 @@ class Listening:
 
     def control(self, action: str, **more: Any) -> None:
         self.connected.sandbox.control("POST", "stream", {"action": action, "username": USERNAME, **more})
+
+
+@pytest.fixture
+def sandbox(sandbox: SandboxProcess) -> SandboxProcess:
+    """On a trading day that stands still: a price is a function of the minute, and may be the same a minute later."""
+    sandbox.control("POST", "reset", {"at": TUESDAY_MORNING})
+    sandbox.config(enforce_pacing=False, enforce_maintenance=False)
+    return sandbox
+
+
+@pytest.fixture
+def trading(signed_in: Connected) -> Connected:
+    """With an established and primed brokerage session."""
+    begin(signed_in)
+    return signed_in
+
+
+def begin(connected: Connected) -> None:
+    session = connected.client.session
+    session.init(compete=True)
+    connected.sandbox.advance(2)  # so long IBKR needs to establish it
+    assert session.status().is_ready
+    session.accounts()
+    connected.client.portfolio.subaccounts()
 
 
 @pytest.fixture
@@ -80,13 +106,13 @@ def test_a_quote_is_told_and_moves(listening: Listening) -> None:
     listening.stream.watch_quotes(APPLE, (Field.LAST, Field.BID, Field.ASK))
 
     listening.until(lambda: listening.of(QuoteEvent))
-    first = listening.stream.quote(APPLE).last
+    first = listening.stream.quote(APPLE).last.value
     listening.connected.sandbox.advance(60)
-    listening.until(lambda: listening.stream.quote(APPLE).last != first)
+    listening.until(lambda: len(listening.of(QuoteEvent)) == 2)
 
     quote = listening.stream.quote(APPLE)
     assert quote.conid == APPLE
-    assert quote.last.value > 0
+    assert (first, quote.last.value) == (Decimal("256.09"), Decimal("256.16"))
     assert listening.stream.quote_age(APPLE).total_seconds() < 10
 
 
@@ -96,7 +122,7 @@ def test_an_order_and_its_fill_are_told_and_the_cash_with_them(listening: Listen
     listening.stream.watch_trades()
     listening.stream.watch_profit()
     listening.stream.watch_ledger(ACCOUNT)
-    listening.until(lambda: listening.of(PnlEvent) and listening.of(LedgerEvent), seconds=15)
+    listening.until(lambda: listening.of(PnlEvent) and listening.of(LedgerEvent))
     ticket = OrderTicket(
         client_order_id="ST-01", conid=APPLE, side="BUY", order_type="MKT", quantity="5", account=ACCOUNT
     )
@@ -160,12 +186,9 @@ def test_after_the_nightly_reset_the_same_line_is_subscribed_again(listening: Li
     listening.until(lambda: listening.stream.is_authenticated is False)
     before = len(listening.of(QuoteEvent))
 
-    session = listening.connected.client.session
-    session.init(compete=False)
-    listening.until(lambda: session.status().is_ready)
-    session.accounts()
+    begin(listening.connected)
 
-    listening.until(lambda: len(listening.of(QuoteEvent)) > before, seconds=20)
+    listening.until(lambda: len(listening.of(QuoteEvent)) > before)
     assert len(listening.of(ConnectionEvent)) == 1
 
 
