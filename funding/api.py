@@ -73,7 +73,7 @@ class Banks(ReadOnly):
     list=extend_schema(parameters=filter_parameters("account", "status", "kind")),
     create=extend_schema(
         request=WithdrawalAsked, responses={201: TransferSerializer}, parameters=[KEY_PARAMETER],
-        description="Ask for a withdrawal. It waits for a second person, as one asked for on the page does.",
+        description="Ask for a withdrawal. It waits for a second person, whatever its amount.",
     ),
 )  # fmt: skip
 class Transfers(Making, ReadOnly):
@@ -90,4 +90,4 @@ class Transfers(Making, ReadOnly):
 
     def make(self, values: dict[str, Any], *, by: User, intent: UUID) -> CashTransfer:
         money = Money(values.pop("amount"), values.pop("currency"))
-        return services.request_withdrawal(money=money, by=by, intent=intent, **values)
+        return services.request_withdrawal(money=money, by=by, intent=intent, by_program=True, **values)

@@ -59,8 +59,11 @@ def request_withdrawal(
     note: str,
     duplicate_reason: str = "",
     withdrawable: Withdrawable | None = None,
+    by_program: bool = False,
 ) -> CashTransfer:
     """Record a withdrawal and promise to send it once another person approves; `dispatch.send_transfer` keeps the promise.
+
+    A policy may let small ones go without: not one that a program asked for, behind which nobody can be asked who it is.
 
     The same `intent` again yields the row it made before. Raises InvalidInput naming the form's field, NotPermitted, and
     Conflict when the intent was used for something else.
@@ -114,7 +117,8 @@ def request_withdrawal(
             duplicate_reason=duplicate_reason.strip(),
             withdrawable=withdrawable.money.amount if withdrawable else None,
             withdrawable_as_of=withdrawable.as_of if withdrawable else None,
-        )
+        ),
+        approvals_needed=int(by_program),
     )
 
 
@@ -208,7 +212,7 @@ def _made_before(
     return row
 
 
-def _make(transfer: CashTransfer) -> CashTransfer:
+def _make(transfer: CashTransfer, *, approvals_needed: int = 0) -> CashTransfer:
     transfer.client_instruction_id = journal.next_instruction_id()
     transfer.requested_at = clock.now()
     try:
@@ -231,6 +235,7 @@ def _make(transfer: CashTransfer) -> CashTransfer:
         master=transfer.account.master,
         maker=transfer.requested_by,
         facts=risks.facts(transfer),
+        approvals_needed=approvals_needed,
         summary=f"{transfer.get_kind_display()} {transfer.money.rounded()}, {transfer.account.number}",
     )
     return transfer

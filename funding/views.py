@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -23,7 +24,7 @@ from backoffice.journal import inquiries
 from backoffice.journal import services as journal
 from backoffice.journal.models import Inquiry, State, Submission
 from backoffice.people.models import User
-from backoffice.people.policy import may, requires
+from backoffice.people.policy import held_back, is_proven, may, requires
 from clients.models import Account, Client
 from funding import selectors, services, timeline, translate
 from funding.forms import ApprovalForm, DepositForm, ReasonForm, WithdrawalForm, refuse
@@ -180,22 +181,32 @@ def withdraw(request: HttpRequest) -> HttpResponse:
     form = WithdrawalForm(user, account, request.POST)
     if form.is_valid():
         try:
-            transfer = services.request_withdrawal(
-                account=form.cleaned_data["account"],
-                money=Money(form.cleaned_data["amount"], form.cleaned_data["currency"]),
-                bank=form.cleaned_data["bank"],
-                by=user,
-                intent=form.cleaned_data["intent"],
-                note=form.cleaned_data["note"],
-                duplicate_reason=form.cleaned_data["duplicate_reason"],
-                withdrawable=_known_withdrawable(user, form.cleaned_data),
-            )
-            return _go(request, transfer.get_absolute_url())
+            with transaction.atomic():
+                transfer = services.request_withdrawal(
+                    account=form.cleaned_data["account"],
+                    money=Money(form.cleaned_data["amount"], form.cleaned_data["currency"]),
+                    bank=form.cleaned_data["bank"],
+                    by=user,
+                    intent=form.cleaned_data["intent"],
+                    note=form.cleaned_data["note"],
+                    duplicate_reason=form.cleaned_data["duplicate_reason"],
+                    withdrawable=_known_withdrawable(user, form.cleaned_data),
+                )
+                is_to_prove = _leaves_at_once(transfer) and not is_proven(request, "funding.send")
+                transaction.set_rollback(is_to_prove)
+            question = held_back(request, "funding.send") if is_to_prove else None
+            return question or _go(request, transfer.get_absolute_url())
         except InvalidInput as error:
             refuse(form, error)
         except Conflict as error:
             form.add_error(None, str(error))
     return _draw_withdrawal(request, form, account, status=422)
+
+
+def _leaves_at_once(transfer: CashTransfer) -> bool:
+    """Tell whether the policy asks nobody else, so that this press is the one that sends."""
+    submission = journal.current_for(transfer)
+    return submission is not None and submission.state == State.READY and submission.approvals_needed == 0
 
 
 def _account(user: User, number_or_key: str | None) -> Account | None:

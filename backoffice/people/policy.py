@@ -44,6 +44,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "funding.view": _READERS,
         "funding.export": _READERS,
         "funding.request": _DESK,
+        "funding.send": _DESK,  # where the policy lets a withdrawal go without a second person
         "funding.approve": {Role.PRINCIPAL},
         "trading.view": _READERS,
         "trading.export": _READERS,
@@ -104,6 +105,7 @@ STEP_UP = _STEP_UP_TO_READ | {
     "clients.reveal",
     "clients.release_hold",
     "clients.destroy",
+    "funding.send",
     "funding.approve",
     "trading.send",
     "journal.approve",
@@ -138,9 +140,12 @@ def held_back(request: HttpRequest, permission: str) -> HttpResponse | None:
 
     `requires` asks this by itself. A view calls it only where one address serves two permissions, such as a gate's.
     """
-    if needs_step_up(permission, request.method) and not freshness.is_fresh(request):
-        return step_up.ask(request)
-    return None
+    return None if is_proven(request, permission) else step_up.ask(request)
+
+
+def is_proven(request: HttpRequest, permission: str) -> bool:
+    """Tell whether using `permission` now needs no further proof of who it is."""
+    return not needs_step_up(permission, request.method) or freshness.is_fresh(request)
 
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])

@@ -5,9 +5,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client as Browser
 from django.urls import reverse
@@ -16,12 +18,14 @@ from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput
 from backoffice.journal import services as journal
-from backoffice.journal.models import Answer, Submission
+from backoffice.journal.models import Answer, State, Submission
 from backoffice.people.models import LimitCounter, Role, User
-from backoffice.people.policies.document import FIRST, Limit
+from backoffice.people.policies.document import FIRST, ApprovalRule, Limit
 from funding import services
 from funding.models import BankInstruction, CashTransfer
+from tests.api.program import Program
 from tests.backoffice.test_policies import put_in_force
+from tests.conftest import PASSWORD
 
 Ask = Callable[..., CashTransfer]
 
@@ -83,6 +87,72 @@ def test_a_return_for_change_opens_again_with_what_was_typed(
     assert f"again={transfer.pk}" in page
     assert "Roof repair, asked by phone" in again.content.decode()
     assert "1250" in again.content.decode()
+
+
+class TestWithoutASecondPerson:
+    """Where the firm's policy lets small withdrawals go, whoever presses the button has proven who they are."""
+
+    @pytest.fixture(autouse=True)
+    def _policy(self, db: None, principal: User, second_principal: User) -> None:
+        rule = ApprovalRule("withdrawal", 1, above_usd=Decimal(10_000))
+        put_in_force(replace(FIRST, approvals=(rule,)), principal, second_principal)
+
+    def test_a_small_one_leaves_only_after_a_fresh_proof_and_then_once(
+        self, advisor: User, account: Any, bank: BankInstruction, settings: Any
+    ) -> None:
+        settings.STEP_UP_SECONDS = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+        browser, form = Browser(), self.typed(account, bank)
+        with time_machine.travel(clock.now(), tick=False) as now:
+            browser.post("/account/login/", {"login": advisor.email, "password": PASSWORD})
+            now.shift(301)
+
+            asked = browser.post(reverse("funding:withdraw"), form)
+            assert asked["Location"].startswith("/account/reauthenticate/")
+            assert (CashTransfer.objects.count(), Submission.objects.count()) == (0, 0)
+            assert LimitCounter.objects.filter(count__gt=0).count() == 0
+            done = browser.post(asked["Location"], {"password": PASSWORD})
+
+        made = CashTransfer.objects.get()
+        submission = journal.current_for(made)
+        assert submission is not None
+        assert (done["Location"], submission.state) == (made.get_absolute_url(), State.READY)
+
+    def test_a_large_one_is_asked_for_without_and_waits(
+        self, advisor: User, account: Any, bank: BankInstruction, settings: Any
+    ) -> None:
+        settings.STEP_UP_SECONDS = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+        browser = Browser()
+        with time_machine.travel(clock.now(), tick=False) as now:
+            browser.post("/account/login/", {"login": advisor.email, "password": PASSWORD})
+            now.shift(301)
+            answer = browser.post(reverse("funding:withdraw"), self.typed(account, bank, amount="10000.01"))
+
+        assert answer["Location"] == CashTransfer.objects.get().get_absolute_url()
+        assert Submission.objects.get().state == State.PROPOSED
+
+    def test_a_programs_waits_for_a_person_however_small(
+        self, advisor: User, principal: User, account: Any, bank: BankInstruction
+    ) -> None:
+        program = Program(advisor, "funding.request")
+        body = {
+            "account": account.number,
+            "bank": str(bank.pk),
+            "amount": "12.00",
+            "currency": "USD",
+            "note": "Nightly",
+        }
+
+        assert program.post("/api/v1/transfers/", body, uuid.uuid4()) == 201
+
+        submission = Submission.objects.get()
+        assert (submission.state, submission.approvals_needed) == (State.PROPOSED, 1)
+        journal.approve(submission, by=principal, payload_sha256=submission.payload_sha256)
+        assert Submission.objects.get().state == State.READY
+
+    @staticmethod
+    def typed(account: Any, bank: BankInstruction, **changes: str) -> dict[str, str]:
+        return {"account": str(account.pk), "bank": str(bank.pk), "amount": "120.00", "currency": "USD",
+                "note": "Asked for by phone", "intent": str(uuid.uuid4())} | changes  # fmt: skip
 
 
 @pytest.mark.django_db(transaction=True)
