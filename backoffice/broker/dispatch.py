@@ -8,7 +8,7 @@ from django.conf import settings
 from backoffice.broker import client as broker
 from backoffice.broker.models import ConnectionTest, MasterAccount
 from backoffice.core import clock
-from backoffice.ibkr import diagnosis, keys
+from backoffice.ibkr import checkup, diagnosis, keys
 
 
 def answer_test(test_pk: str) -> None:
@@ -28,12 +28,12 @@ def answer_test(test_pk: str) -> None:
     )
 
 
-def run(master: MasterAccount, *, with_next_key: bool = False) -> list[diagnosis.Step]:
+def run(master: MasterAccount, *, with_next_key: bool = False) -> list[checkup.Step]:
     """Try address, key, token, both echo calls, the account list and the trading sign-on; stop where nothing can follow.
 
     Opens no brokerage session, so nobody is thrown out of one.
     """
-    return diagnosis.check(
+    return checkup.check(
         partial(broker.client_for_test, master, with_next_key=with_next_key), _facts(master, with_next_key)
     )
 

@@ -11,7 +11,7 @@ Layout, from the wire upwards:
     parsing       every timestamp, number and id form IBKR uses
     account_management/ and one module per other family, e.g. portfolio, orders, funding
     types/        requests and answers, one module per family              client     IbkrClient
-    diagnosis     why a connection does not work; the test that finds out  coverage   writes COVERAGE.md
+    diagnosis     why a connection does not work     checkup    the test that finds out     coverage   writes COVERAGE.md
 
 To add a family:
     1. its operations stand in `operations.py` (new ones are added there) and, on the gateway, in `scopes.py`; limits of

@@ -18,7 +18,7 @@ from backoffice.ibkr.operations import GATEWAY, OPERATIONS, TRADING
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent.parent
 TARGET = PACKAGE / "COVERAGE.md"
-USERS = ("clients", "funding", "trading", "reporting", "backoffice/broker", "backoffice/ibkr/diagnosis.py")
+USERS = ("clients", "funding", "trading", "reporting", "backoffice/broker", "backoffice/ibkr/checkup.py")
 PROOFS = ("tests/contract", "tests/ibkr")
 PREFIXES = (GATEWAY, "/gw/api/v2", TRADING, "")
 

@@ -1,31 +1,25 @@
-"""Why a connection does not work, in one sentence of cause and one of cure; and the test that finds out.
+"""Why a connection does not work, in one sentence of cause and one of cure. `checkup` is the test that finds out.
 
 IBKR's refusals say little ("Bad Request"), so an explanation is drawn from everything known: which step failed, IBKR's
-words, the clocks, the network's own error, the time of day. `explain` is pure; `check` makes the calls.
+words, the clocks, the network's own error, the time of day. Everything here is pure.
 """
 
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import partial
 
 import requests
 
-from backoffice.core import clock
-from backoffice.ibkr import keys, scopes, windows
+from backoffice.ibkr import scopes, windows
 from backoffice.ibkr.answers import problem_in
-from backoffice.ibkr.client import IbkrClient
-from backoffice.ibkr.environments import PRODUCTION, QA, Environment, environment_of, require_safe
+from backoffice.ibkr.environments import PRODUCTION, QA, Environment, environment_of
 from backoffice.ibkr.errors import AuthFailed, HeldBack, IbkrError, RateLimited, Rejected
 from backoffice.ibkr.keys import KeyProblem
 from backoffice.ibkr.oauth import TOLERATED_SKEW_SECONDS, clock_sentence
-from backoffice.ibkr.session import Session
 from backoffice.ibkr.transport import Exchange
 
 
@@ -69,137 +63,11 @@ class Explanation:
         return f"{self.cause} {self.fix}"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of the test. `explanation` is there when it failed, or when it passed with something to mend."""
-
-    name: str
-    ok: bool
-    explanation: Explanation | None
-    milliseconds: int
-
-
 def explain(error: Exception, *, doing: Doing, facts: Facts) -> Explanation:
     """Return the cause of `error` and what to do about it. Never raises, never repeats a secret."""
     detail = _detail(error)
     found = _cause(error, doing, facts)
     return Explanation(found.cause, found.fix, detail)
-
-
-def check(connect: Callable[[], IbkrClient], facts: Facts) -> list[Step]:
-    """Try a connection from the key to the sign-on and return what was found, in order, as far as it makes sense to go.
-
-    `connect` returns the client, with scopes of its own for the test (`scopes.SCOPES_OF_USE["echo"]`, `accounts.read`,
-    and `sso-sessions.write` for a username); for the next key of a rotation, a client with `with_next_key()`. With a
-    username a trading sign-on is opened, looked at and closed again; no brokerage session is opened, so nobody is
-    thrown out. It takes about seven calls.
-    """
-    return list(_Checkup(connect, facts).steps())
-
-
-class _Checkup:
-    def __init__(self, connect: Callable[[], IbkrClient], facts: Facts) -> None:
-        self._connect = connect
-        self._facts = facts
-        self._client: IbkrClient | None = None
-        self._wanted: tuple[str, ...] = (*scopes.SCOPES_OF_USE["echo"], "accounts.read")
-        if facts.username:
-            self._wanted += scopes.SCOPES_OF_USE["trading"]
-
-    def steps(self) -> Iterator[Step]:
-        for doing, work in ((Doing.ADDRESS, self._address), (Doing.KEY, self._key), (Doing.TOKEN, self._token)):
-            yield (step := self._step(doing, work))
-            if not step.ok:
-                return  # every later step would fail for the same reason
-        yield self._step(Doing.ECHO, self._echo)
-        yield self._step(Doing.SIGNED_ECHO, self._signed_echo)
-        yield self._step(Doing.ACCOUNTS, self._accounts)
-        if self._facts.username:
-            yield from self._sign_on()
-
-    def _step(self, doing: Doing, work: Callable[[], Explanation | None]) -> Step:
-        started = time.monotonic_ns()
-        try:
-            remark = work()
-        except _Wrong as wrong:
-            return Step(doing.value, False, wrong.explanation, _milliseconds_since(started))
-        except (IbkrError, ValueError) as problem:
-            return Step(
-                doing.value, False, explain(problem, doing=doing, facts=self._facts), _milliseconds_since(started)
-            )
-        return Step(doing.value, True, remark, _milliseconds_since(started))
-
-    @property
-    def _connected(self) -> IbkrClient:
-        if self._client is None:
-            self._client = self._connect()
-        return self._client
-
-    def _address(self) -> None:
-        require_safe(self._facts.base_url)
-        if (wrong := wrong_environment(self._facts)) is not None:
-            raise _Wrong(wrong)
-
-    def _key(self) -> None:
-        keys.parsed(self._connected.credentials.private_key)
-
-    def _token(self) -> Explanation | None:
-        token = self._connected.oauth.token(self._wanted)
-        if token.master and token.master != self._facts.master:
-            raise _Wrong(_other_master(token.master, self._facts))
-        if missing := sorted(set(self._wanted) - token.scopes):
-            return _missing_scopes(missing, self._facts)
-        if token.skew_seconds is not None and abs(token.skew_seconds) > TOLERATED_SKEW_SECONDS:
-            return _clock(token.skew_seconds)
-        return None
-
-    def _echo(self) -> None:
-        self._connected.echo.https()
-
-    def _signed_echo(self) -> None:
-        self._connected.echo.signed()
-
-    def _accounts(self) -> None:
-        today = clock.today(windows.NEW_YORK)
-        first = self._connected.accounts.first_status(today - timedelta(days=3650), today)
-        owner = first.master_account_id if first is not None else None
-        if owner is not None and owner != self._facts.master:
-            raise _Wrong(_other_master(owner, self._facts))
-
-    def _sign_on(self) -> Iterator[Step]:
-        bearers: list[str] = []
-
-        def open_session() -> None:
-            ip = self._facts.ip
-            bearers.append(self._connected.sso.trading_session(self._facts.username, ip=ip).bearer)
-
-        yield self._step(Doing.SIGN_ON, open_session)
-        for bearer in bearers:
-            session = self._connected.with_session(partial(str, bearer)).session
-            try:
-                yield self._step(Doing.VALIDATION, partial(self._validate, session))
-            finally:
-                _close(session.logout)
-
-    def _validate(self, session: Session) -> None:
-        found = session.validate()
-        if found.is_valid is False:
-            raise AuthFailed("IBKR says that the sign-on is not valid.", status=401)
-        if found.username and found.username.lower() != self._facts.username.lower():
-            raise _Wrong(_other_username(found.username, self._facts))
-
-
-def _close(logout: Callable[[], bool]) -> None:
-    with suppress(IbkrError):  # else it ends by itself within a day, and it holds no brokerage session
-        logout()
-
-
-class _Wrong(Exception):
-    """A step was answered, and the answer shows what is wrong."""
-
-    def __init__(self, explanation: Explanation) -> None:
-        super().__init__(explanation.cause)
-        self.explanation = explanation
 
 
 def wrong_environment(facts: Facts) -> Explanation | None:
@@ -246,7 +114,7 @@ def _of_exchange(error: IbkrError, doing: Doing, facts: Facts) -> Explanation:
         skew = None if error.exchange is None else error.exchange.skew_seconds
         signs = doing in (Doing.TOKEN, Doing.SIGNED_ECHO, Doing.SIGN_ON)
         if signs and skew is not None and abs(skew) > TOLERATED_SKEW_SECONDS:
-            return _clock(skew)
+            return wrong_clock(skew)
         if _is_from_the_edge(error):
             return Explanation(
                 "The network edge in front of IBKR answered 403 before IBKR saw the request.",
@@ -386,11 +254,11 @@ def _is_trading(exchange: Exchange | None) -> bool:
     return exchange is not None and windows.service_of(exchange.path) is windows.Service.TRADING
 
 
-def _clock(skew_seconds: int) -> Explanation:
+def wrong_clock(skew_seconds: int) -> Explanation:
     return Explanation(clock_sentence(skew_seconds), "Set this machine's clock by NTP and keep it so.")
 
 
-def _missing_scopes(missing: list[str], facts: Facts) -> Explanation:
+def missing_scopes(missing: list[str], facts: Facts) -> Explanation:
     several = "s" if len(missing) > 1 else ""
     return Explanation(
         f"IBKR did not grant the scope{several} {', '.join(missing)} to {facts.client_id}.",
@@ -409,10 +277,10 @@ def _scope(facts: Facts, error: IbkrError) -> Explanation:
         return Explanation(
             "The access token lacks a scope that this call needs.", f"Ask IBKR which scopes {facts.client_id} has."
         )
-    return _missing_scopes(named, facts)
+    return missing_scopes(named, facts)
 
 
-def _other_master(actual: str, facts: Facts) -> Explanation:
+def other_master(actual: str, facts: Facts) -> Explanation:
     return Explanation(
         f"The credentials belong to master account {actual}, not to {facts.master}.",
         f"Use the client id and the key that IBKR gave for {facts.master}, or correct the connection's account.",
@@ -426,7 +294,7 @@ def _unrelated(facts: Facts, _error: IbkrError) -> Explanation:
     )
 
 
-def _other_username(actual: str, facts: Facts) -> Explanation:
+def other_username(actual: str, facts: Facts) -> Explanation:
     return Explanation(
         f"IBKR signed in {actual} instead of {facts.username}.", "Correct the username of this connection."
     )
@@ -484,10 +352,6 @@ def _address_refused(facts: Facts, _error: IbkrError) -> Explanation:
 
 def _of_thumbprint(facts: Facts) -> str:
     return f" (thumbprint {facts.thumbprint})" if facts.thumbprint else ""
-
-
-def _milliseconds_since(started: int) -> int:
-    return (time.monotonic_ns() - started) // 1_000_000
 
 
 def _words(text: str) -> re.Pattern[str]:

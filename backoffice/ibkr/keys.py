@@ -5,7 +5,7 @@ never from the database or the repository. IBKR takes RSA keys of 3072 or 4096 b
 
 A rotation, without a minute's interruption:
     1. make a pair; send IBKR its public half and its key id; keep the old key in use,
-    2. name the new key as the connection's next one (`Credentials.next_key`) and check it (`diagnosis.check` with
+    2. name the new key as the connection's next one (`Credentials.next_key`) and check it (`checkup.check` with
        `Credentials.with_next_key()`) until IBKR accepts it; both keys are live from then on,
     3. make the next key the current one, and tell IBKR to withdraw the old one; tokens in use stay valid.
 """

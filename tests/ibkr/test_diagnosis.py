@@ -6,7 +6,8 @@ import pytest
 import time_machine
 
 from backoffice.ibkr import Credentials, Environment, IbkrClient, IbkrError, Transport
-from backoffice.ibkr.diagnosis import Doing, Explanation, Facts, check, explain, wrong_environment
+from backoffice.ibkr.checkup import check
+from backoffice.ibkr.diagnosis import Doing, Explanation, Facts, explain, wrong_environment
 from backoffice.ibkr.environments import Timeouts
 from backoffice.ibkr.errors import HeldBack
 from tests.ibkr.conftest import Bench, RawServer, Step, answer, hang, reset_after_read
