@@ -175,12 +175,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "backoffice.core.edge.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
     "backoffice.home.middleware.SecurityHeaders",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "backoffice.home.middleware.CorrelationId",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "backoffice.core.edge.SmallBodies",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "backoffice.people.middleware.Sessions",
@@ -301,6 +303,7 @@ SECURE_SSL_REDIRECT = env.HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if env.HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
+TRUSTED_PROXY = env.TRUSTED_PROXY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.TRUSTED_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 

@@ -42,8 +42,10 @@ class SecurityHeaders:
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        # Exports, downloads and the API's answers too. What may be kept, the files of the pages, says so itself.
+        response.headers.setdefault("Cache-Control", "no-store")
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            response.headers.setdefault("Cache-Control", "no-store")
             patch_vary_headers(response, ("HX-Request", "Cookie"))
         return response
 
