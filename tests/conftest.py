@@ -9,6 +9,7 @@ from django.db import connection
 import backoffice.celery  # noqa: F401  (as wsgi.py does: doorbells ring our broker)
 
 pytest_plugins = [
+    "tests.alone",
     "tests.sandbox_process",
     "tests.specification_report",
     "tests.worker_processes",

@@ -28,14 +28,19 @@ APPLICANT = {
 
 
 def fill(person: Person, values: dict[str, str]) -> None:
-    """Type into each field and leave it, so that it is checked and kept."""
+    """Type into each field and leave it, so that it is checked and kept.
+
+    A choice and a date are sent as soon as they are made, before the field is left: whoever began to listen only then would
+    miss a quick answer. What is kept while typing (`?keep`) is not the answer that is waited for.
+    """
     for name, value in values.items():
         control = person.page.locator(f"main [name={name}]")
-        if control.evaluate("element => element.tagName") == "SELECT":
-            control.select_option(value)
-        else:
-            control.fill(value)
-        with person.page.expect_response(lambda answer, field=name: f"/field/{field}/" in answer.url):
+        is_choice = control.evaluate("element => element.tagName") == "SELECT"
+        with person.page.expect_response(lambda answer, field=name: answer.url.endswith(f"/field/{field}/")):
+            if is_choice:
+                control.select_option(value)
+            else:
+                control.fill(value)
             control.blur()
 
 

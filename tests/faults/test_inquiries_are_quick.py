@@ -17,7 +17,7 @@ from tests.faults.conftest import Effect
 from tests.worker_processes import Processes, wait_until
 from trading.services import tickets
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults, pytest.mark.alone]
 ASKED = 40
 WARM_UP = 3  # each worker process has done everything once
 BAR_MS = 400
