@@ -89,6 +89,7 @@ def test_reset_restores_the_first_day_and_keeps_the_clients(caller: Caller) -> N
     caller.advance(1000)
 
     caller.control("POST", "reset", {"seed": 7})
+    caller.config(enforce_maintenance=False)  # a first day again, so the windows are closed at their times again
 
     assert caller.control("GET", "health")["seed"] == 7
     assert caller.control("GET", "health")["offset_seconds"] == 0
@@ -173,6 +174,7 @@ def test_what_was_applied_survives_kill_9_and_what_was_not_does_not_exist(tmp_pa
     first = Process(tmp_path)
     caller = Caller(first.url, make_key())
     caller.register()
+    caller.config(enforce_maintenance=False)  # at any hour of the week
     caller.advance(500)
     caller.fault(path="/external-cash-transfers$", phase="applied_not_answered", action="hang", seconds=60)
     with pytest.raises(requests.RequestException):

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -298,7 +299,8 @@ def test_a_halted_price_and_one_of_yesterday_carry_a_letter(trader: Trader) -> N
     trader.knob(halted=[], market_hours=True)
     now = trader.sandbox.clock.now()
     noon = now.replace(hour=17, minute=0)
-    trader.wait(int((noon - now).total_seconds()) + (5 - now.weekday()) % 7 * 86_400)  # a Saturday
+    saturday = noon + timedelta(days=(5 - now.weekday()) % 7 or 7)  # the next, which is always ahead
+    trader.wait(int((saturday - now).total_seconds()))
     trader.ready()
     snapshot(trader, KO, "31")
     assert snapshot(trader, KO)["31"].startswith("C")

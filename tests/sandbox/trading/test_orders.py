@@ -349,7 +349,8 @@ def test_trades_of_the_demonstration_go_back_seven_days(trader: Trader) -> None:
     assert isinstance(trade["price"], str)
     assert isinstance(trade["commission"], str)
     assert isinstance(trade["trade_time_r"], int)
-    assert {row["account"] for row in trader.get(path, days=7, accountId="U1000014").json} == {"U1000014"}
+    account = found[-1]["account"]
+    assert {row["account"] for row in trader.get(path, days=7, accountId=account).json} == {account}
     assert trader.get(path, days=8).status == 400
 
 
