@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from backoffice.core.errors import InvalidInput
-from backoffice.home.forms import OneUseForm
+from backoffice.core.forms import OneUseForm
 from backoffice.people.models import Book
 from clients import rules, translate
 from clients.models import Account, AccountTask, Application

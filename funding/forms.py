@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from backoffice.core.errors import InvalidInput
-from backoffice.home.forms import OneUseForm
+from backoffice.core.forms import OneUseForm
 from backoffice.people.models import User
 from clients.models import Account
 from funding.models import BankInstruction
