@@ -8,6 +8,7 @@ from django.conf import settings
 from backoffice.broker.health import record_exchange
 from backoffice.broker.limiter import SharedLimiter
 from backoffice.broker.models import BrokerageSession, MasterAccount, SessionState
+from backoffice.broker.scopes import SCOPES_OF_LANE, SCOPES_OF_TEST
 from backoffice.broker.tokens import StoredTokens
 from backoffice.ibkr import IbkrClient, keys
 from backoffice.ibkr.environments import Credentials, Environment, environment_of, require_safe
@@ -16,22 +17,6 @@ from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.transport import Transport
 from backoffice.ibkr.types.oauth import AccessToken
 
-# Least scope per lane (reliability.md D.3): the lane that reads statements cannot move money.
-SCOPES_OF_LANE: dict[str, tuple[str, ...]] = {
-    "accounts": ("accounts.read", "accounts.write", "sso-browser-sessions.write"),
-    "funding": ("transfers.write", "transfers.read", "instructions.read", "bank-instructions.read"),
-    "reports": ("statements.read", "reports.read", "accounts.read"),
-    "trading": ("sso-sessions.write",),
-    "interactive": (
-        "accounts.read",
-        "sso-browser-sessions.write",
-        "transfers.read",
-        "bank-instructions.read",
-        "instructions.read",
-    ),
-    "session": ("sso-sessions.write",),
-}
-SCOPES_OF_TEST = ("echo.read", "echo.write", "accounts.read")
 COMMANDED_KEY_SECONDS = 60
 _commanded: dict[str, tuple[float, bytes]] = {}
 # What a lane's reads rank as, unless the caller says otherwise; writes rank as orders whatever their lane.

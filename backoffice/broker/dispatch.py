@@ -7,6 +7,7 @@ from django.conf import settings
 
 from backoffice.broker import client as broker
 from backoffice.broker.models import ConnectionTest, MasterAccount
+from backoffice.broker.scopes import scopes_of_work
 from backoffice.core import clock
 from backoffice.ibkr import checkup, diagnosis, keys
 
@@ -29,7 +30,7 @@ def answer_test(test_pk: str) -> None:
 
 
 def run(master: MasterAccount, *, with_next_key: bool = False) -> list[checkup.Step]:
-    """Try address, key, token, both echo calls, the account list and the trading sign-on; stop where nothing can follow.
+    """Try address, key, token, scopes, both echo calls, the account list and the trading sign-on; stop where nothing can follow.
 
     Opens no brokerage session, so nobody is thrown out of one.
     """
@@ -48,6 +49,7 @@ def _facts(master: MasterAccount, with_next_key: bool) -> diagnosis.Facts:
         username=master.username,
         ip=settings.IBKR_EGRESS_IP,
         thumbprint=_thumbprint(master, with_next_key),
+        scopes=scopes_of_work(master),
     )
 
 

@@ -3,7 +3,7 @@
 Layout, from the wire upwards:
     environments  pinned facts per environment, credentials, timeouts      errors     named for the next move
     operations    every operation IBKR has    limits  how often each may be called   windows  when IBKR is down
-    keys          where private keys come from     scopes  what each operation and each of our uses needs
+    keys          where private keys come from     scopes  what each operation and each kind of use needs
     wire          JSON out and in        redaction  what may be kept       paths      ids before they enter an address
     transport     moves bytes; reads are retried, a write leaves once      signing, oauth   JWS bodies and access tokens
     requestor     builds requests, gets bearers                            answers, reading  from bytes to meaning

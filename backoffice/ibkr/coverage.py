@@ -93,7 +93,7 @@ def used_and_proven(root: Path = ROOT) -> list[Method]:
     for places, kept in ((USERS, "used_by"), (PROOFS, "proven_by")):
         for path in _files(root, places):
             place = path.relative_to(root).as_posix()
-            for call in _calls(ast.parse(path.read_text(encoding="utf-8")), families):
+            for call in calls(ast.parse(path.read_text(encoding="utf-8")), families):
                 if call in by_call:
                     getattr(by_call[call], kept).add(place)
     return known
@@ -152,7 +152,7 @@ def _files(root: Path, places: tuple[str, ...]) -> Iterator[Path]:
         yield from [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-def _calls(tree: ast.AST, families: set[str]) -> Iterator[tuple[str, str]]:
+def calls(tree: ast.AST, families: set[str]) -> Iterator[tuple[str, str]]:
     """Every `<a client>.<family>.<method>`, also through a name that was given `<a client>.<family>`."""
     aliases: dict[str, str] = {}
     for node in ast.walk(tree):

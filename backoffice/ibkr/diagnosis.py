@@ -29,6 +29,7 @@ class Doing(StrEnum):
     ADDRESS = "Address"
     KEY = "Private key"
     TOKEN = "Access token"  # noqa: S105 - a label
+    SCOPES = "Scopes of the work"
     ECHO = "Plain echo"
     SIGNED_ECHO = "Signed echo"
     ACCOUNTS = "Account list"
@@ -39,7 +40,10 @@ class Doing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is configured, to be named in an explanation. `environment` is the one the connection is meant for."""
+    """What is configured, to be named in an explanation. `environment` is the one the connection is meant for.
+
+    `scopes` are those of all the work that the connection will be asked to do.
+    """
 
     environment: str  # "production", "qa" or "sandbox"
     base_url: str
@@ -49,6 +53,7 @@ class Facts:
     username: str = ""
     ip: str = ""  # the address declared to IBKR for trading
     thumbprint: str = ""  # of the private key in use
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,16 @@ def wrong_environment(facts: Facts) -> Explanation | None:
         )
     if actual.name == facts.environment:
         return None
-    right = next((each.base_url for each in (PRODUCTION, QA) if each.name == facts.environment), "a loopback address")
     return Explanation(
         f"{facts.base_url} belongs to {actual.name}, but the connection is meant for {facts.environment}.",
-        f"Set the address to {right}, or the environment to {actual.name}; never use one environment's key in the other.",
+        f"Set the address to {_right_address(facts)}, or the environment to {actual.name}; never use one environment's key "
+        "in the other.",
     )
+
+
+def _right_address(facts: Facts) -> str:
+    known = {each.name: each.base_url for each in (PRODUCTION, QA)}
+    return known.get(facts.environment, "that of the sandbox on this machine, such as http://127.0.0.1:9100")
 
 
 def _cause(error: Exception, doing: Doing, facts: Facts) -> Explanation:
@@ -103,7 +113,9 @@ def _cause(error: Exception, doing: Doing, facts: Facts) -> Explanation:
             )
         case IbkrError():
             return _of_exchange(error, doing, facts)
-    return Explanation(str(error), "Correct the connection's address." if doing is Doing.ADDRESS else "Correct it.")
+    if doing is Doing.ADDRESS:
+        return Explanation(str(error), f"Set the address to {_right_address(facts)}.")
+    return Explanation(str(error), "Correct the connection's settings and test it again.")
 
 
 def _of_exchange(error: IbkrError, doing: Doing, facts: Facts) -> Explanation:
@@ -268,7 +280,7 @@ def missing_scopes(missing: list[str], facts: Facts) -> Explanation:
 
 
 def _scope(facts: Facts, error: IbkrError) -> Explanation:
-    named = re.findall(r"[a-z-]+\.(?:read|write)\b", _words_of(error))
+    named = scopes_named(error)
     exchange = error.exchange
     if not named and exchange is not None:
         alternatives = scopes.needed(exchange.method, exchange.path)
@@ -278,6 +290,11 @@ def _scope(facts: Facts, error: IbkrError) -> Explanation:
             "The access token lacks a scope that this call needs.", f"Ask IBKR which scopes {facts.client_id} has."
         )
     return missing_scopes(named, facts)
+
+
+def scopes_named(error: IbkrError) -> list[str]:
+    """Return the scopes that a refusal of IBKR's names."""
+    return re.findall(r"[a-z-]+\.(?:read|write)\b", _words_of(error))
 
 
 def other_master(actual: str, facts: Facts) -> Explanation:

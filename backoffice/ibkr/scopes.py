@@ -1,4 +1,4 @@
-"""What a token may be good for: the scopes each operation accepts, and those each of our lanes asks for.
+"""What a token may be good for: the scopes each operation accepts, and those of each kind of use.
 
 From the `x-ib-gateway-allowed-scopes` of IBKR's file. Traps: several queries are POST and still want a `.read`; and
 `statements.read`, which IBKR's quick start asks for, is not enough to ask for tax documents or confirmations.
@@ -6,7 +6,7 @@ From the `x-ib-gateway-allowed-scopes` of IBKR's file. Traps: several queries ar
 
 from backoffice.ibkr.operations import GATEWAY, template_of
 
-# Least scope per use: the lane that reads statements cannot move money. Any one alternative of an operation is enough.
+# All that a use may ever need; whoever uses a part of it asks for less. Any one alternative of an operation is enough.
 SCOPES_OF_USE: dict[str, tuple[str, ...]] = {
     "accounts": ("accounts.read", "accounts.write", "enumerations.read", "forms.read", "validations.read"),
     "funding": (

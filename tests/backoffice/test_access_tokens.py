@@ -11,6 +11,7 @@ from django.db import connection, connections
 
 from backoffice.broker import client, tokens
 from backoffice.broker.models import AccessToken
+from backoffice.broker.scopes import SCOPES_OF_LANE
 from backoffice.ibkr.errors import NotSent, Unavailable
 from backoffice.ibkr.types.oauth import AccessToken as FreshToken
 from tests.ibkr.test_transport import withdraw
@@ -85,7 +86,7 @@ def test_only_the_token_in_use_can_be_refused(master: Any) -> None:
 def test_a_write_that_cannot_wait_for_another_processes_token_has_not_been_sent(
     connected_master: Any, sandbox: Any
 ) -> None:
-    name = tokens.StoredTokens(connected_master, client.SCOPES_OF_LANE["funding"], lambda: fresh("never")).name
+    name = tokens.StoredTokens(connected_master, SCOPES_OF_LANE["funding"], lambda: fresh("never")).name
 
     with (
         held_by_another_process(name),

@@ -1,4 +1,5 @@
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -239,6 +240,52 @@ def test_an_address_of_another_environment_is_named(environment: str, url: str, 
     assert found is not None
     assert words in found.cause
     assert wrong_environment(FACTS) is None
+
+
+def test_an_address_in_the_clear_is_answered_with_the_right_one() -> None:
+    facts = Facts("production", "http://api.ibkr.com", "FIRM-CLIENT", "key-7", "F1000001")
+
+    (step,) = check(lambda: pytest.fail("nothing is sent to such an address"), facts)
+
+    assert step.explanation is not None
+    assert str(step.explanation).endswith(
+        "(http is for the sandbox on loopback). Set the address to https://api.ibkr.com."
+    )
+
+
+def test_a_token_that_does_not_say_whose_it_is_is_known_by_its_accounts(bench: Bench, credentials: Credentials) -> None:
+    bench.server.play(
+        *[answer(200, TOKEN)] * 2,
+        *[answer(200, {"requestMethod": "GET", "securityPolicy": "HTTPS"})] * 2,
+        answer(200, {"accounts": [{"accountId": "U1000011", "masterAccountId": "F7777777"}], "total": 1}),
+    )
+    facts = replace(FACTS, username="")
+
+    last = check(lambda: IbkrClient(base_url=bench.server.url, credentials=credentials), facts)[-1]
+
+    assert last.name == "Account list"
+    assert last.explanation is not None
+    assert last.explanation.cause == "The credentials belong to master account F7777777, not to F1000001."
+
+
+def test_scopes_that_ibkr_refuses_without_naming_them_are_found_one_by_one(
+    bench: Bench, credentials: Credentials
+) -> None:
+    bench.server.play(
+        answer(200, TOKEN),
+        *[problem(400)] * 2,
+        answer(200, TOKEN),
+        problem(400),
+        problem(503),
+    )
+    facts = replace(FACTS, username="", scopes=("accounts.write", "instructions.read", "transfers.write"))
+
+    steps = check(lambda: IbkrClient(base_url=bench.server.url, credentials=credentials), facts)
+
+    found = steps[3]
+    assert (found.name, found.ok) == ("Scopes of the work", True)
+    assert found.explanation is not None
+    assert found.explanation.cause == ("IBKR did not grant the scopes accounts.write, transfers.write to FIRM-CLIENT.")
 
 
 def test_a_check_stops_where_nothing_can_follow(bench: Bench, credentials: Credentials) -> None:

@@ -21,7 +21,7 @@ def connection_named(account: str, environment: str) -> MasterAccount:
 
 
 class Command(BaseCommand):
-    help = "Try the connection of a master account: key, token, both echo calls, account list, trading sign-on."
+    help = "Try the connection of a master account: key, token, scopes, both echo calls, account list, trading sign-on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("account", help="the master account, e.g. F1234567")
@@ -36,7 +36,8 @@ class Command(BaseCommand):
             raise CommandError("No next key is named. Name it first: manage.py rotate_key")
         steps = dispatch.run(master, with_next_key=options["next_key"])
         for step in steps:
-            self.stdout.write(f"{'ok  ' if step.ok else 'FAIL'}  {step.name}  ({step.milliseconds} ms)")
+            verdict = "FAIL" if not step.ok else "note" if step.explanation else "ok  "
+            self.stdout.write(f"{verdict}  {step.name}  ({step.milliseconds} ms)")
             if step.explanation is not None:
                 self.stdout.write(f"      {step.explanation.cause}\n      {step.explanation.fix}")
                 if step.explanation.detail:
