@@ -70,6 +70,7 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("POST /v1/api/portfolio/allocation", "operation", "unknown"): "trading.md 6.6: several accounts as one",
     ("GET /v1/api/portfolio/0/combo/positions", "operation", "unknown"): "trading.md 6.2: combinations",
     ("GET /v1/api/portfolio2/0/positions", "operation", "unknown"): "trading.md 6.2: the uncached positions",
+    ("GET /v1/api/fyi/notifications/more", "operation", "unknown"): "trading.md 11: older messages by an id",
     # -- the session
     ("GET /v1/api/sso/validate", "answer 200 $", "unknown LOGIN_TYPE"): "trading.md 1.1 step 4: recorded in capitals",
     (

@@ -42,9 +42,8 @@ REASONS: dict[str, str] = {
     "Notification devices": "Left out on purpose: our people read notifications here, not on IBKR's devices.",
     "OAuth 1.0a": "Left out on purpose: OAuth 2.0 is used.",
     f"GET {TRADING}/md/regsnapshot": "Left out on purpose: each call costs money.",
-    f"POST {TRADING}/hmds/auth/init": "Left out: /iserver/marketdata/history gives the same bars.",
-    f"GET {TRADING}/hmds/history": "Left out: /iserver/marketdata/history gives the same bars.",
-    f"GET {TRADING}/fyi/notifications/more": "Left out: /fyi/notifications gives older messages by an id, too.",
+    f"POST {TRADING}/hmds/auth/init": "Left out: only /hmds/history needs it.",
+    f"GET {TRADING}/hmds/history": "Left out: its answer is not described; /iserver/marketdata/history gives the same bars.",
     f"POST {TRADING}/pa/summary": "Left out: named in the pacing table only, its body is not described.",
 }
 

@@ -53,6 +53,12 @@ class Notifications:
         reply = self._requestor.trading("GET", "fyi", "notifications", effect=Effect.READ, query=query)
         return read_answers(Notification, list_read(reply, within="notifications"), reply)
 
+    def older(self, after: str) -> tuple[Notification, ...]:
+        """GET /fyi/notifications/more: the messages before this one. Trap: it takes no kinds; `recent` does, with `after`."""
+        query = {"id": _notification(after)}
+        reply = self._requestor.trading("GET", "fyi", "notifications", "more", effect=Effect.READ, query=query)
+        return read_answers(Notification, list_read(reply, within="notifications"), reply)
+
     def mark_read(self, notification_id: str) -> None:
         """PUT /fyi/notifications/{id}: mark a message as read."""
         object_read(

@@ -69,7 +69,7 @@ class AccountProperties(Answer):
     supports_cash_quantity: Flag = Field(default=None, alias="supportsCashQty")
     supports_fractions: Flag = Field(default=None, alias="supportsFractions")
     is_lite_under_pro: Flag = Field(default=None, alias="liteUnderPro")
-    has_no_currency_conversion: Flag = Field(default=None, alias="noFXConv")
+    has_no_currency_conversion: Flag = Field(default=None, validation_alias=AliasChoices("noFXConv", "noFxConv"))
     is_proprietary: Flag = Field(default=None, alias="isProp")
     allows_customer_time: Flag = Field(default=None, alias="allowCustomerTime")
     converts_automatically: Flag = Field(default=None, alias="autoFx")

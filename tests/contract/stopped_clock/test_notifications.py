@@ -16,6 +16,7 @@ def test_messages_are_read_in_batches_and_marked(signed_in: Connected) -> None:
     notifications.mark_read(newest[0].notification_id)
 
     assert (len(newest), len(older)) == (10, 4)
+    assert notifications.older(newest[-1].notification_id) == older
     assert (newest[0].kind, newest[0].subject, newest[0].is_read) == ("PF", "FYI: Changes in Analyst Ratings", False)
     assert newest[0].sent_at == datetime(2026, 11, 24, 8, tzinfo=UTC)
     assert newest[1].plain_body == "A position you hold goes ex dividend. AAPL @NASDAQ"
