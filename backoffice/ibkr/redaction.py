@@ -26,6 +26,8 @@ _SECRET_NAMES = frozenset(
         "authorization",
         "token",
         "bearertoken",
+        "oauthtoken",
+        "oauthtokensecret",
         "session",
         "sessionid",
         "sid",
@@ -51,6 +53,12 @@ _SECRET_NAMES = frozenset(
         "pannumber",
         "proofofagecard",
         "foreigntaxid",
+        "foreigntin",
+        "ustin",
+        "taxids",
+        "contrabrokertaxid",
+        "registrationnumber",
+        "licensenumber",
         "identitydocuments",
         "bankaccountnumber",
         "bankroutingnumber",
@@ -61,16 +69,27 @@ _SECRET_NAMES = frozenset(
         "identifier",
         "iban",
         "dateofbirth",
+        "cityofbirth",
         "birthname",
+        "fathersname",
         "mothermaidenname",
         "motersmaidenname",
         "street1",
         "street2",
         "street",
         "postalcode",
+        "residence",  # these three are objects whose members IBKR does not describe
+        "mailing",
+        "registeredaddress",
         "email",
         "emailaddress",
+        "companyemailaddress",
+        "contactemail",
+        "alertemail",
         "phones",
+        "phonenumber",
+        "companyphone",
+        "contactphone",
         "number",
         "employerphone",
         "securityquestions",
@@ -79,7 +98,8 @@ _SECRET_NAMES = frozenset(
         "alternativeips",
     }
 )
-
+# `payload.data` is a file and `data` elsewhere an envelope; a firm's `identification` is its number, a person's an object.
+_SECRET_AS_TEXT = frozenset({"data", "identification"})
 
 _NAMES_A_PERSON = re.compile(
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
@@ -166,6 +186,6 @@ def _plain(name: str) -> str:
 
 def _is_secret(name: str, value: object) -> bool:
     plain = _plain(name)
-    if plain == "data":  # `payload.data` is a file; `data` elsewhere is only an envelope
+    if plain in _SECRET_AS_TEXT:
         return isinstance(value, str)
     return value is not None and plain in _SECRET_NAMES and value != ""

@@ -39,6 +39,27 @@ def test_an_answer_keeps_everything_but_secrets_and_shows_it_nowhere_else() -> N
     assert "raw" not in position.model_dump()
 
 
+def test_what_identifies_a_person_or_firm_is_hidden_by_every_name_ibkr_gives_it() -> None:
+    number = "987-65"  # in none of the forms that are hidden wherever they stand
+    kept = redact(
+        {
+            "account": {"taxIds": [{"US": number}], "registeredAddress": {"line": number}, "mailing": {"line": number}},
+            "associatedPersons": [{"residence": {"line": number}, "cityOfBirth": number, "firstName": "Ada"}],
+            "trust": {"registrationNumber": number},
+            "firm": {"identification": number, "identificationCountry": "DEU"},
+            "w8BenE": {"foreignTin": number, "usTin": number},
+            "contact": {"phoneNumber": number, "contactEmail": number, "companyPhone": number},
+            "holder": {"identification": {"passport": number, "citizenship": "DEU"}},
+        }
+    )
+
+    assert number not in str(kept)
+    assert isinstance(kept, dict)
+    assert kept["holder"] == {"identification": {"passport": "[hidden]", "citizenship": "DEU"}}
+    assert kept["firm"] == {"identification": "[hidden]", "identificationCountry": "DEU"}
+    assert kept["associatedPersons"] == [{"residence": "[hidden]", "cityOfBirth": "[hidden]", "firstName": "Ada"}]
+
+
 def test_rows_read_together_are_those_read_one_by_one() -> None:
     rows = [{"conid": number, "position": "1,300", "ticker": "AAPL"} for number in range(1, 4)]
 
