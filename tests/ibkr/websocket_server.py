@@ -79,7 +79,7 @@ class StreamServer:
     def last(self) -> Connection:
         return self.connections[-1]
 
-    def heard(self, text: str, *, times: int = 1, seconds: int = 5) -> bool:
+    def heard(self, text: str, *, times: int = 1, seconds: int = 20) -> bool:
         """Wait until the client has said something so many times on the last connection."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -81,10 +81,13 @@ def test_a_line_without_figures_leaves_the_kept_quote_alone(
 def test_profit_reaches_the_account_with_its_time_and_no_quicker_than_it_is_read(
     desk: Listener, master: Any, accounts: list[Account]
 ) -> None:
-    desk.take(master, [profit(dpl=Decimal("15.70"), nl=Decimal("25015.70"), upl=Decimal("607"), uel=Decimal("5000"))])
-    desk.take(master, [profit(dpl=Decimal("16"))])
+    with time_machine.travel(clock.now(), tick=False):
+        desk.take(
+            master, [profit(dpl=Decimal("15.70"), nl=Decimal("25015.70"), upl=Decimal("607"), uel=Decimal("5000"))]
+        )
+        desk.take(master, [profit(dpl=Decimal("16"))])
 
-    assert selectors.of_account(Account.objects.get(pk=accounts[0].pk)).totals.daily == Decimal("15.70")
+        assert selectors.of_account(Account.objects.get(pk=accounts[0].pk)).totals.daily == Decimal("15.70")
     snapshot = AccountSnapshot.objects.get(account=accounts[0])
     assert (snapshot.daily, snapshot.net_liquidation) == (Decimal("15.70"), Decimal("25015.70"))
     assert (snapshot.unrealised, snapshot.excess_liquidity) == (Decimal("607"), Decimal("5000"))

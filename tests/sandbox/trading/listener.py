@@ -52,7 +52,7 @@ class User:
     def listen(self) -> Iterator["Listener"]:
         """A connection whose greeting has been heard."""
         with self.connect() as socket:
-            listener = Listener(socket)
+            listener = Listener(self, socket)
             listener.greeting = [listener.next() for _ in range(3)]
             yield listener
 
@@ -71,9 +71,11 @@ class User:
 class Listener:
     """What is said and heard on one connection."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, user: User, socket: ClientConnection) -> None:
+        self.user = user
         self.socket = socket
         self.greeting: list[Frame] = []
+        self._marks = 0
 
     def next(self) -> Frame:
         found: Frame = json.loads(self.socket.recv(timeout=10), parse_float=Decimal)
@@ -91,13 +93,22 @@ class Listener:
         return self.heard()
 
     def heard(self) -> list[Frame]:
-        """Everything that is there to be heard now."""
+        """Everything that is there to be heard now, however slow the machine is.
+
+        The pong says that the server has read what was said. A mark goes out after a look at the world; the look before
+        the first may be older than that, the look before the second is not.
+        """
+        assert self.socket.ping().wait(10)
+        return self._until_a_mark() + self._until_a_mark()
+
+    def _until_a_mark(self) -> list[Frame]:
+        self._marks += 1
+        mark = {"topic": "mark", "args": self._marks}
+        self.user.stream("send", frame=json.dumps(mark))
         found: list[Frame] = []
-        try:
-            while True:
-                found.append(json.loads(self.socket.recv(timeout=0.1), parse_float=Decimal))
-        except TimeoutError:
-            return found
+        while (frame := self.next()) != mark:
+            found.append(frame)
+        return found
 
     def end(self) -> tuple[int | None, list[Frame]]:
         """The closing code, None for a torn line, and what was heard before."""

@@ -112,7 +112,7 @@ def test_user_accounts_and_state_of_the_session_come_first(user: User) -> None:
 
 def test_without_a_brokerage_session_only_what_needs_none_is_told(signed_on: User) -> None:
     with signed_on.connect() as socket:
-        listener = Listener(socket)
+        listener = Listener(signed_on, socket)
 
         assert told([listener.next(), listener.next()]) == ["system", "sts"]
         assert listener.ask("sor+{}") == [{"topic": "error", "error": "not authenticated"}]
