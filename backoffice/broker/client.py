@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
+from backoffice.broker import departures
 from backoffice.broker.health import record_exchange
 from backoffice.broker.limiter import SharedLimiter
 from backoffice.broker.models import BrokerageSession, MasterAccount, SessionState
@@ -66,6 +67,7 @@ def _transport(master: MasterAccount, lane: str, priority: Priority) -> Transpor
         recorder=lambda exchange: record_exchange(master, exchange, lane),
         limiter=SharedLimiter(master) if keeps_limits(master) else None,
         priority=priority,
+        before_write=departures.ask,
     )
 
 

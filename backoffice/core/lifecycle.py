@@ -32,11 +32,20 @@ class Lifecycle:
         return new in self.moves.get(old, frozenset())
 
     def move(
-        self, row: models.Model, *, to: str, because: str, by: Any = None, as_of: datetime | None = None, **changes: Any
+        self,
+        row: models.Model,
+        *,
+        to: str,
+        because: str,
+        by: Any = None,
+        as_of: datetime | None = None,
+        given: Any = None,  # a mapping; Any because callers hand on `changes` as a dict
+        **changes: Any,
     ) -> bool:
         """Move `row` to `to` and write the event; True if this call moved it, False if it was there already.
 
-        `changes` are columns set in the same UPDATE. Raises Conflict when the table forbids the move or another worker
+        `changes` are columns set in the same UPDATE; `given` are columns that must still hold these values, for a row that
+        may have come round to the same state again. Raises Conflict when the table forbids the move or another worker
         moved the row since it was read.
         """
         old = str(getattr(row, self.column))
@@ -49,7 +58,7 @@ class Lifecycle:
             # `save(update_fields)` would not compare; a filtered UPDATE lets the database pick the winner.
             moved = (
                 type(row)
-                ._default_manager.filter(pk=row.pk, **{self.column: old})
+                ._default_manager.filter(pk=row.pk, **{self.column: old}, **(given or {}))
                 .update(**{self.column: new}, **changes)
             )
             if not moved:

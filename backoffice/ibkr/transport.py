@@ -114,12 +114,18 @@ class Reply:
 
 @dataclass(slots=True)
 class _Departure:
-    """Whether the current sending has handed any byte of the request to the socket, and to which."""
+    """Whether the current sending has handed any byte of the request to the socket, and to which.
 
+    `check` is asked once, when the connection stands and before the first byte; it may raise NotSent.
+    """
+
+    check: Callable[[], None] | None = None
     has_begun: bool = False
     used: socket.socket | None = None
 
     def begin(self, through: socket.socket | None) -> None:
+        if self.check is not None and not self.has_begun:
+            self.check()
         self.has_begun = True
         self.used = through
 
@@ -185,7 +191,8 @@ def _jitter(milliseconds: int) -> int:
 class Transport:
     """Sends calls. One may be shared by threads; each thread keeps its own connections for reads.
 
-    `recorder` sees the redacted exchange of every sending. `limiter` gives every single sending its turn, repeated ones
+    `before_write` is asked before the first byte of a write and raises NotSent to keep it here. `recorder` sees the
+    redacted exchange of every sending. `limiter` gives every single sending its turn, repeated ones
     too, at `priority` unless the call has its own. `pause` and `jitter` take milliseconds.
     """
 
@@ -202,6 +209,7 @@ class Transport:
         largest_answer: int = LARGEST_ANSWER,
         verify: bool | str = True,
         user_agent: str = USER_AGENT,
+        before_write: Callable[[], None] | None = None,
         pause: Callable[[int], None] = _pause,
         jitter: Callable[[int], int] = _jitter,
     ) -> None:
@@ -215,6 +223,7 @@ class Transport:
         self._largest_answer = largest_answer
         self._verify = verify
         self._user_agent = user_agent
+        self._before_write = before_write
         self._pause = pause
         self._jitter = jitter
         self._local = threading.local()
@@ -269,7 +278,7 @@ class Transport:
 
     def _send_now(self, call: Call) -> Reply:
         request_id = uuid4().hex
-        departure = _Departure()
+        departure = _Departure(self._before_write if call.effect is Effect.WRITE else None)
         token = _departure.set(departure)
         started_at, started = clock.now(), time.monotonic_ns()
         session = self._kept_session() if call.effect is Effect.READ else self._fresh_session()

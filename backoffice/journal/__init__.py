@@ -11,6 +11,9 @@ and is resolved by looking at IBKR, never by sending again.
                   |                          +-> UNKNOWN -+-> ACKED | REJECTED  (found at IBKR)
                   +--- two people release -- ABSENT <-----+-> stays UNKNOWN, on a person's desk
 
+Looking goes on while it is ABSENT, and what a look or a late answer shows to be there is ACKED, also when it was released
+and its second sending has not begun.
+
 `services` holds what apps call (submit, approve, answer); `sending` what dispatch modules call (claim, attempt, settle,
 observe); `sweeps` what beat calls; `outcomes` the vocabulary between them; `inquiries` the reads a person waits for;
 `decisions` what surrounds an approval; `dry_run` a policy tried on what was made before.

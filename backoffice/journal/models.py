@@ -15,6 +15,8 @@ from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.fields import EncryptedTextField
 from backoffice.core.lifecycle import Lifecycle
+from backoffice.people.models import Role
+from backoffice.people.policy import may
 
 
 class State(models.TextChoices):
@@ -34,16 +36,23 @@ class State(models.TextChoices):
 LIFECYCLE = Lifecycle(
     {
         State.PROPOSED: {State.READY, State.VOID},
-        State.READY: {State.CLAIMED, State.VOID},
-        State.CLAIMED: {State.READY, State.REPLYING, State.SENDING},
+        # A released submission may turn out to be there after all, until its second sending begins.
+        State.READY: {State.CLAIMED, State.VOID, State.ACKED},
+        State.CLAIMED: {State.READY, State.REPLYING, State.SENDING, State.ACKED},
         State.SENDING: {State.ACKED, State.REJECTED, State.QUESTION, State.READY, State.REPLYING, State.UNKNOWN},
         State.QUESTION: {State.REPLYING, State.UNKNOWN},
         State.REPLYING: {State.CLAIMED},
         State.UNKNOWN: {State.ACKED, State.REJECTED, State.ABSENT},
-        State.ABSENT: {State.READY, State.VOID, State.ACKED},
+        State.ABSENT: {State.READY, State.VOID, State.ACKED, State.REJECTED},
     },
     column="state",
 )  # ACKED, REJECTED and VOID have no way out
+
+
+# What may be at IBKR without our knowing. Looking goes on in both: what is proven absent may still come late (S21).
+DOUBTFUL = (State.UNKNOWN, State.ABSENT)
+# Not at IBKR as far as we know, and about to be sent; a look or a late answer may still show that it is.
+UNSENT = (State.READY, State.CLAIMED)
 
 
 class Phase(models.TextChoices):
@@ -62,7 +71,7 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         return self.filter(state__in=[State.CLAIMED, State.SENDING, State.QUESTION, State.REPLYING])
 
     def needing_a_person(self) -> "SubmissionQuerySet":
-        return self.filter(state__in=[State.UNKNOWN, State.ABSENT])
+        return self.filter(state__in=DOUBTFUL)
 
 
 class Submission(models.Model):
@@ -109,6 +118,7 @@ class Submission(models.Model):
     next_look_at = models.DateTimeField(null=True)
     unknown_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
+    claimed_ns = 0  # no column: when the worker that holds this instance claimed it, by a clock that never jumps
 
     objects: ClassVar[Any] = SubmissionQuerySet.as_manager()
 
@@ -151,7 +161,7 @@ class Submission(models.Model):
 
     @property
     def is_in_doubt(self) -> bool:
-        return self.state in {State.UNKNOWN, State.ABSENT}
+        return self.state in DOUBTFUL
 
 
 class Approval(models.Model):
@@ -165,6 +175,12 @@ class Approval(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["submission", "approver"], name="one_approval_per_person")]
+
+    @property
+    def still_counts(self) -> bool:
+        """Whether the approver could say so now: roles change. The database holds the same rule."""
+        roles = self.submission.approver_roles or [Role.PRINCIPAL]
+        return may(self.approver, "journal.approve") and self.approver.role in roles
 
 
 class Answer(models.TextChoices):

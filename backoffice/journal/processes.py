@@ -1,7 +1,16 @@
-"""Is the process that was sending still alive? A pid alone may have been given to another process since."""
+"""Is the process that was sending still alive, and how long did it sleep? A pid alone may have been given to another since."""
 
 import os
+import time
 from pathlib import Path
+
+# Runs on while the machine is suspended, where the system has such a clock; no adjustment of the time of day moves it.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def nanoseconds() -> int:
+    """Return this machine's time since some start, for measuring leases; only differences mean anything."""
+    return time.clock_gettime_ns(_CLOCK)
 
 
 def started(pid: int) -> str:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import socket
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -18,7 +17,7 @@ from django.db.models import Max
 
 from backoffice.audit import exchanges
 from backoffice.audit import services as audit
-from backoffice.broker import calendar
+from backoffice.broker import calendar, departures
 from backoffice.broker.models import BrokerageSession, Gate
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
@@ -26,7 +25,9 @@ from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import errors as ibkr
 from backoffice.journal import processes
 from backoffice.journal.models import (
+    DOUBTFUL,
     LIFECYCLE,
+    UNSENT,
     Attempt,
     AttemptOutcome,
     BrokerObject,
@@ -47,9 +48,10 @@ SEND_SECONDS = 160
 
 def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
     """Take a submission for sending, under a lease. None when there is nothing to do: it is settled, taken, not due, a
-    gate is closed, or another conversation holds its session.
+    gate is closed, or another conversation holds its session. What lost its right to be sent, for who made or approved it
+    or because its stored payload is not the approved one any more, becomes VOID.
 
-    Raises Conflict when the stored payload does not match its approved hash; nothing is sent then.
+    Raises Conflict when approvals are missing; nothing is sent then.
     """
     waiting = State.READY if phase == Phase.SEND else State.REPLYING
     now = clock.now()
@@ -66,9 +68,9 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
             return None  # an answer to IBKR's question is not parked: the question dies within the minute
         if row.lane == "trading" and phase == Phase.SEND and _lane_is_taken(row):
             return None
-        if not row.payload_is_intact:
+        if not row.payload_is_intact and phase == Phase.REPLY:
             raise Conflict(f"submission {row.pk}: the payload is not the one that was approved")
-        if phase == Phase.SEND and (lost := _who_lost_the_right(row)):
+        if phase == Phase.SEND and (lost := _lost_right(row)):
             LIFECYCLE.move(row, to=State.VOID, because=lost, reason=lost)
             audit.record("journal.withdraw", by=None, on=row, summary=f"Not sent, {lost}: {row.summary}")
             return None
@@ -83,17 +85,20 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
             phase=phase,
             lease_until=now + timedelta(seconds=_lease_seconds(row)),
         )
+        row.claimed_ns = processes.nanoseconds()
     exchanges.about_subject(row.subject_model, row.subject_id)
     return row
 
 
-def _who_lost_the_right(row: Submission) -> str:
-    """Say who made or approved it and no longer could: both need their role when it is sent, too (C.7)."""
+def _lost_right(row: Submission) -> str:
+    """Say why it may no longer be sent: who made and who approved it need their role when it is sent, too (C.7)."""
+    if not row.payload_is_intact:
+        return "its content was changed after it was made, so it is not what was agreed to"
     maker = row.maker
     if maker is not None and row.kind and not may(maker, KINDS[row.kind].permission):
         return f"{maker.name}, who made it, may no longer make this"
-    for approval in row.approvals.select_related("approver"):
-        if not may(approval.approver, "journal.approve"):
+    for approval in row.approvals.select_related("approver", "submission"):
+        if not approval.still_counts:
             return f"{approval.approver.name}, who approved it, may no longer approve"
     return ""
 
@@ -124,11 +129,16 @@ def _lease_seconds(row: Submission) -> int:
 def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Asked]) -> Outcome:
     """Send once. Marks SENDING and commits before `call` may write a byte, then names what came of it.
 
-    Any error that is not a proof of "nothing left" or a recognised refusal is Unknown.
+    Any error that is not a proof of "nothing left" or a recognised refusal is Unknown. Lease, fence and gates are looked
+    at before the attempt is opened, and once more when the connection stands and the first byte would leave: the call may
+    have waited for a token or its turn. Raises Conflict when another worker took it over.
     """
-    started = time.monotonic()
+    try:
+        _require_still_ours(submission, State.CLAIMED)
+    except ibkr.NotSent as error:
+        return NotSent(str(error))
     with transaction.atomic(durable=True):
-        LIFECYCLE.move(submission, to=State.SENDING, because="sending")
+        LIFECYCLE.move(submission, to=State.SENDING, because="sending", given={"fence": submission.fence})
         now = clock.now()
         number = (submission.attempts.aggregate(last=Max("number"))["last"] or 0) + 1
         record = Attempt.objects.create(
@@ -144,24 +154,33 @@ def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Aske
             prepared_at=now,
             deadline=now + timedelta(seconds=SEND_SECONDS),
         )
-    if time.monotonic() - started > _lease_seconds(submission):
-        # The process slept here past its lease; its successor owns the submission now.
-        outcome: Outcome = NotSent("the worker woke up too late to send")
-    else:
-        try:
+    outcome: Outcome
+    try:
+        with departures.watched(lambda: _require_still_ours(submission, State.SENDING)):
             outcome = call()
-        except ibkr.NotSent as error:
-            outcome = NotSent(str(error), error.not_before)
-        except ibkr.Rejected as error:
-            outcome = Refused(error.reason)
-        except ibkr.IbkrError as error:
-            outcome = Unknown(str(error), answer=_evidence(error))
-        except BaseException:
-            # Also SystemExit and time limits: the bytes may be gone, so say so before the error travels on.
-            _close(record, Unknown("the worker stopped while sending"))
-            raise
+    except ibkr.NotSent as error:
+        outcome = NotSent(str(error), error.not_before)
+    except ibkr.Rejected as error:
+        outcome = Refused(error.reason)
+    except ibkr.IbkrError as error:
+        outcome = Unknown(str(error), answer=_evidence(error))
+    except BaseException:
+        # Also SystemExit and time limits: the bytes may be gone, so say so before the error travels on.
+        _close(record, Unknown("the worker stopped while sending"))
+        raise
     _close(record, outcome)
     return outcome
+
+
+def _require_still_ours(submission: Submission, state: State) -> None:
+    """Raise NotSent unless we may send this now: a worker may have slept past its lease, and a gate may have closed."""
+    if processes.nanoseconds() - submission.claimed_ns > _lease_seconds(submission) * 1_000_000_000:
+        raise ibkr.NotSent("the worker woke up too late to send")
+    if not Submission.objects.filter(pk=submission.pk, state=state, fence=submission.fence).exists():
+        raise ibkr.NotSent("another worker has taken this over")
+    gate = Gate.objects.closed_for(master=submission.master, lane=submission.lane).first()
+    if gate is not None:
+        raise ibkr.NotSent(f"sending was stopped before it left: {gate.reason}")
 
 
 def _evidence(error: ibkr.IbkrError) -> Any:
@@ -197,7 +216,8 @@ def settle(submission: Submission, outcome: Outcome) -> bool:
     had moved on; then the answer is kept as an observation, and the caller changes nothing.
     """
     current = Submission.objects.select_for_update().get(pk=submission.pk)
-    if current.fence != submission.fence or current.state != State.SENDING:
+    is_unopened = current.state == State.CLAIMED and isinstance(outcome, NotSent)
+    if current.fence != submission.fence or not (current.state == State.SENDING or is_unopened):
         return _settle_late(current, outcome)
     now = clock.now()
     match outcome:
@@ -223,13 +243,28 @@ def settle(submission: Submission, outcome: Outcome) -> bool:
 
 
 def _settle_late(current: Submission, outcome: Outcome) -> bool:
+    if isinstance(outcome, NotSent):
+        return False  # nothing left, so there is nothing to learn from it
     finding = Finding.FOUND if isinstance(outcome, Accepted) else Finding.INCONCLUSIVE
     _observe(current, finding, "an answer that came late", repr(outcome)[:500])
-    if isinstance(outcome, Accepted) and current.state in {State.UNKNOWN, State.ABSENT}:
-        LIFECYCLE.move(current, to=State.ACKED, because="IBKR's answer came late", reference=outcome.reference)
-        saw(current.key_space, outcome.reference, current)
+    if isinstance(outcome, Accepted) and current.state in DOUBTFUL + UNSENT:
+        _take_as_there(current, "IBKR's answer came late", outcome.reference)
         return True
     return False
+
+
+def _take_as_there(current: Submission, because: str, reference: str, reason: str = "") -> None:
+    """Settle a doubt: it is at IBKR. What two people released meanwhile is not sent again."""
+    LIFECYCLE.move(
+        current,
+        to=State.ACKED,
+        because=because,
+        reference=reference,
+        reason=reason,
+        lease_until=None,
+        next_look_at=None,
+    )
+    saw(current.key_space, reference, current)
 
 
 def mark_unknown(submission: Submission, detail: str) -> None:
@@ -237,8 +272,9 @@ def mark_unknown(submission: Submission, detail: str) -> None:
     now = clock.now()
     first_look = now + timedelta(seconds=settings.JOURNAL_LOOK_SECONDS[0])
     LIFECYCLE.move(
-        submission, to=State.UNKNOWN, because=detail, reason=detail, unknown_since=now, looks=0, next_look_at=first_look
-    )
+        submission, to=State.UNKNOWN, because=detail, given={"fence": submission.fence}, reason=detail, unknown_since=now,
+        looks=0, next_look_at=first_look,
+    )  # fmt: skip
 
 
 def saw(kind: str, broker_id: str, submission: Submission | None) -> None:
@@ -260,13 +296,13 @@ def session_serial(submission: Submission) -> int | None:
 
 
 def due_for_look(submission_pk: str) -> Submission | None:
-    """Return an UNKNOWN submission whose next look is due, having booked the look after it; else None."""
+    """Return an UNKNOWN or ABSENT submission whose next look is due, having booked the look after it; else None."""
     now = clock.now()
     with transaction.atomic():
         row: Submission | None = (
             Submission.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("master")
-            .filter(pk=submission_pk, state=State.UNKNOWN, next_look_at__lte=now)
+            .filter(pk=submission_pk, state__in=DOUBTFUL, next_look_at__lte=now)
             .first()
         )
         if row is None:
@@ -291,21 +327,31 @@ def observe(submission: Submission, look: Look) -> bool:
             _observe(current, Finding.MISMATCH, look.source, look.detail, serial, look.data)
             Submission.objects.filter(pk=current.pk).update(reason=f"IBKR shows something else: {look.detail}")
             return False
-        case Found():
+        case Found(is_rejected=True):
             _observe(current, Finding.FOUND, look.source, look.detail, serial, look.data)
-            if current.state not in {State.UNKNOWN, State.ABSENT}:
+            if current.state not in DOUBTFUL:
                 return False
-            to = State.REJECTED if look.is_rejected and current.state == State.UNKNOWN else State.ACKED
             LIFECYCLE.move(
-                current, to=to, because=f"found at IBKR: {look.source}", reference=look.reference, reason=look.detail
-            )
+                current, to=State.REJECTED, because=f"found at IBKR: {look.source}", reference=look.reference,
+                reason=look.detail, next_look_at=None,
+            )  # fmt: skip
             saw(current.key_space, look.reference, current)
             _refresh(submission, current)
             return True
+        case Found():
+            _observe(current, Finding.FOUND, look.source, look.detail, serial, look.data)
+            if current.state not in DOUBTFUL + UNSENT:
+                return False
+            _take_as_there(current, f"found at IBKR: {look.source}", look.reference, look.detail)
+            _refresh(submission, current)
+            return True
+        case Absent() if current.fence != submission.fence:
+            _observe(current, Finding.INCONCLUSIVE, look.source, f"It was sent again meanwhile. {look.detail}", serial)
+            return False
         case Absent():
             _observe(current, Finding.CLEAN, look.source, look.detail, serial)
             if current.state == State.UNKNOWN and _is_proven_absent(current, serial):
-                LIFECYCLE.move(current, to=State.ABSENT, because="several sound looks found nothing", next_look_at=None)
+                _take_as_absent(current)
                 _refresh(submission, current)
             return False
         case _:
@@ -313,21 +359,46 @@ def observe(submission: Submission, look: Look) -> bool:
             return False
 
 
+def _take_as_absent(current: Submission) -> None:
+    """Write down that it is not there, and go on looking now and then: what comes late is found before it is released."""
+    last = current.attempts.last()
+    if last is not None:
+        _close(last, Unknown("the worker that sent it is gone"))  # else no second sending could ever be opened
+    seldom = timedelta(seconds=settings.JOURNAL_LOOK_SECONDS[-1])
+    LIFECYCLE.move(
+        current, to=State.ABSENT, because="several sound looks found nothing", next_look_at=clock.now() + seldom
+    )
+
+
 def _is_proven_absent(submission: Submission, serial: int | None) -> bool:
-    """All of reliability.md C.5: quiet time, several clean looks in a row over a minute, one session, sender gone."""
+    """All of reliability.md C.5: quiet time, several clean looks in a row over a minute, one session, sender gone.
+
+    And nothing that speaks against it: no answer of IBKR's that it took it, no look that showed something under its key.
+    """
     last = submission.attempts.last()
     if last is None or not _has_stopped_sending(last):
         return False
+    if submission.attempts.filter(outcome=AttemptOutcome.ACK).exists():
+        return False
     now = clock.now()
     quiet_since = last.finished_at or last.deadline
-    if now - quiet_since < timedelta(seconds=settings.JOURNAL_QUIET_SECONDS):
+    if now - quiet_since < timedelta(seconds=_quiet_seconds(submission)):
         return False
-    recent = list(submission.observations.filter(at__gte=last.prepared_at).order_by("-at", "-id")[:CLEAN_LOOKS_NEEDED])
+    since = submission.observations.filter(at__gte=last.prepared_at)
+    if since.filter(finding__in=[Finding.FOUND, Finding.MISMATCH]).exists():
+        return False
+    recent = list(since.order_by("-at", "-id")[:CLEAN_LOOKS_NEEDED])
     if len(recent) < CLEAN_LOOKS_NEEDED or any(look.finding != Finding.CLEAN for look in recent):
         return False
     if any(look.session_serial != serial for look in recent) or (serial is not None and last.session_serial != serial):
         return False
     return recent[0].at - recent[-1].at >= timedelta(seconds=settings.JOURNAL_QUIET_SECONDS / 2)
+
+
+def _quiet_seconds(submission: Submission) -> int:
+    # IBKR may be at work on a registration for two minutes after our line to it broke (account-management.md section 1).
+    configured = int(settings.JOURNAL_QUIET_SECONDS)
+    return configured + 120 if submission.lane == "accounts" and configured >= 60 else configured
 
 
 def _has_stopped_sending(record: Attempt) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,12 +16,24 @@ from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.fields import DecimalEncoder
-from backoffice.journal.models import LIFECYCLE, Answer, Approval, Phase, Rejection, Release, State, Submission
+from backoffice.journal.models import (
+    LIFECYCLE,
+    Answer,
+    Approval,
+    Attempt,
+    Phase,
+    Rejection,
+    Release,
+    State,
+    Submission,
+)
 from backoffice.people.models import Role, User
 from backoffice.people.policies import limits
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.document import Facts, Ruling
 from backoffice.people.policy import may
+
+ORDER_KEYS = "cOID"
 
 
 def canonical(payload: BaseModel | dict[str, Any]) -> str:
@@ -134,7 +146,8 @@ def approve(submission: Submission, *, by: User, payload_sha256: str, reason: st
     audit.record(
         "journal.approve", by=by, on=submission, summary=f"Approved: {submission.summary}", sha256=payload_sha256
     )
-    if submission.approvals.count() >= submission.approvals_needed:
+    said_yes = submission.approvals.select_related("approver", "submission")
+    if sum(each.still_counts for each in said_yes) >= submission.approvals_needed:
         LIFECYCLE.move(submission, to=State.READY, because=f"approved by {by.name}", by=by, due_at=clock.now())
         ring_on_commit(submission.operation, submission.pk)
     return submission
@@ -220,13 +233,21 @@ def answer(submission: Submission, *, by: User | None, because: str) -> Submissi
 def release(submission: Submission, *, by: User, evidence: str) -> Submission:
     """Allow a proven-absent submission to be sent again, under its own key; the second person's word sends it.
 
-    `evidence` says what makes the person sure, e.g. IBKR's ticket number. Raises NotPermitted, Conflict.
+    `evidence` says what makes the person sure, e.g. IBKR's ticket number. An order is released on its own trading day
+    only: IBKR knows its key again for about a day, so later the same key would not stop a second one (C.5, verify). Raises
+    NotPermitted, Conflict, and InvalidInput without evidence.
     """
     submission = Submission.objects.select_for_update().get(pk=submission.pk)
     if not may(by, "journal.release"):
         raise NotPermitted("Only operations and principals may release this.")
     if submission.state != State.ABSENT:
         raise Conflict("Only what is proven absent at IBKR can be released.")
+    if not evidence.strip():
+        raise InvalidInput("evidence", "Nobody can check later why this was sent again.", "Say what makes you sure.")
+    if submission.key_space == ORDER_KEYS and _day_of(submission.attempts.last()) != clock.today(clock.NEW_YORK):
+        raise Conflict(
+            "This order is of an earlier trading day and is not sent again. Withdraw it and write a new one."
+        )
     number = submission.attempts.count()
     if submission.releases.filter(person=by, for_attempt=number).exists():
         raise Conflict("You have released this already; it needs a second person.")
@@ -246,6 +267,10 @@ def release(submission: Submission, *, by: User, evidence: str) -> Submission:
         )
         ring_on_commit(submission.operation, submission.pk)
     return submission
+
+
+def _day_of(attempt: Attempt | None) -> date | None:
+    return None if attempt is None else attempt.prepared_at.astimezone(clock.NEW_YORK).date()
 
 
 def question_seconds() -> int:

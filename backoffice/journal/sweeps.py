@@ -7,7 +7,7 @@ from django.db import transaction
 from backoffice.core import clock
 from backoffice.core.doorbell import ring
 from backoffice.core.errors import Conflict
-from backoffice.journal.models import LIFECYCLE, Heartbeat, Inquiry, InquiryState, Phase, State, Submission
+from backoffice.journal.models import DOUBTFUL, LIFECYCLE, Heartbeat, Inquiry, InquiryState, Phase, State, Submission
 from backoffice.journal.sending import mark_unknown
 
 INQUIRY_RING_AGAIN = timedelta(seconds=4)
@@ -27,7 +27,7 @@ def sweep_submissions() -> None:
         ring(row.operation, row.pk)
     for row in Submission.objects.filter(state=State.REPLYING, due_at__lte=now)[:50]:
         ring(row.reply, row.pk)
-    for row in Submission.objects.filter(state=State.UNKNOWN, next_look_at__lte=now)[:200]:
+    for row in Submission.objects.filter(state__in=DOUBTFUL, next_look_at__lte=now).order_by("next_look_at")[:200]:
         ring(row.look, row.pk)
 
 
@@ -42,7 +42,7 @@ def _lapse(row: Submission) -> None:
 
 def _move_unless_taken(row: Submission, to: str, because: str) -> None:
     try:
-        LIFECYCLE.move(row, to=to, because=because, lease_until=None)
+        LIFECYCLE.move(row, to=to, because=because, given={"fence": row.fence}, lease_until=None)
     except Conflict:
         return  # another sweep, or the worker itself, was first
 

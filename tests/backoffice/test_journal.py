@@ -1,44 +1,24 @@
 """The journal's rules, without a network: who may approve, who may send, what a doubt becomes."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from backoffice.audit.models import Entry
+from backoffice.broker import departures
 from backoffice.broker import services as broker
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, NotPermitted
 from backoffice.ibkr import errors as ibkr
 from backoffice.journal import sending, sweeps
 from backoffice.journal import services as journal
-from backoffice.journal.models import Attempt, State, Submission
-from backoffice.journal.outcomes import Absent, Accepted, Asked, Found, Inconclusive, Refused
-from tests.journal_rows import make_submission
+from backoffice.journal.models import LIFECYCLE, Attempt, State, Submission
+from backoffice.journal.outcomes import Accepted, Asked, NotSent, Refused
+from tests.journal_rows import make_submission, raising, send
 
 pytestmark = pytest.mark.django_db
-
-
-def raising(error: Exception) -> Callable[[], Any]:
-    def call() -> Any:
-        raise error
-
-    return call
-
-
-def send(submission: Submission, call: Callable[[], Any]) -> Any:
-    claimed = sending.claim(submission.pk)
-    assert claimed is not None
-    outcome = sending.attempt(claimed, call)
-    sending.settle(claimed, outcome)
-    submission.refresh_from_db()
-    return outcome
-
-
-def make_unknown(submission: Submission) -> None:
-    send(submission, raising(ibkr.OutcomeUnknown("the line broke")))
-    assert submission.state == State.UNKNOWN
 
 
 class TestApproval:
@@ -121,15 +101,39 @@ class TestApproval:
             )  # fmt: skip
 
     @pytest.mark.row(id="Z03")
-    def test_an_altered_payload_is_not_sent(self, master: Any, operations: Any) -> None:
-        submission = make_submission(master, operations)
+    @pytest.mark.parametrize("approvals_needed", [0, 1])
+    def test_an_altered_payload_is_void_and_never_sent(
+        self, master: Any, operations: Any, principal: Any, approvals_needed: int
+    ) -> None:
+        submission = make_submission(master, operations, approvals_needed=approvals_needed)
+        if approvals_needed:
+            submission = journal.approve(submission, by=principal, payload_sha256=submission.payload_sha256)
         submission.payload_text = '{"amount":"999999"}'
         submission.save(update_fields=["payload_text"])
 
-        with pytest.raises(Conflict):
-            sending.claim(submission.pk)
+        assert sending.claim(submission.pk) is None
 
+        submission.refresh_from_db()
+        assert submission.state == State.VOID
+        assert "changed after it was made" in submission.reason
+        assert Entry.objects.filter(action="journal.withdraw", subject_id=str(submission.pk)).count() == 1
         assert Attempt.objects.count() == 0
+
+    @pytest.mark.row(id="Z03")
+    def test_a_yes_of_someone_who_lost_the_role_since_does_not_count(
+        self, master: Any, operations: Any, principal: Any, second_principal: Any, person: Any
+    ) -> None:
+        submission = make_submission(master, operations, approvals_needed=2)
+        journal.approve(submission, by=principal, payload_sha256=submission.payload_sha256)
+        principal.role = "viewer"
+        principal.save()
+
+        submission = journal.approve(submission, by=second_principal, payload_sha256=submission.payload_sha256)
+        assert submission.state == State.PROPOSED
+
+        third = person("principal", "Thea Third")
+        submission = journal.approve(submission, by=third, payload_sha256=submission.payload_sha256)
+        assert submission.state == State.READY
 
     def test_evidence_cannot_be_edited_or_deleted(self, master: Any, operations: Any, principal: Any) -> None:
         submission = make_submission(master, operations, approvals_needed=1)
@@ -246,6 +250,94 @@ class TestSending:
         assert (submission.state, submission.reference) == (State.ACKED, "77")
 
 
+class TestLastLook:
+    """A worker that slept, a gate that closed, a successor: nothing of it reaches IBKR."""
+
+    @pytest.fixture
+    def calls(self) -> list[str]:
+        return []
+
+    def test_a_gate_closed_between_claim_and_sending_stops_it_without_an_attempt(
+        self, master: Any, operations: Any, calls: list[str]
+    ) -> None:
+        submission = make_submission(master, operations)
+        claimed = sending.claim(submission.pk)
+        assert claimed is not None
+        broker.close_gate(scope="global", key="", reason="wrong prices", by=operations)
+
+        outcome = sending.attempt(claimed, lambda: calls.append("sent") or Accepted("1"))  # type: ignore[func-returns-value]
+
+        assert isinstance(outcome, NotSent)
+        assert "wrong prices" in outcome.detail
+        assert sending.settle(claimed, outcome) is True
+        submission.refresh_from_db()
+        assert (submission.state, calls, submission.attempts.count()) == (State.READY, [], 0)
+
+    def test_a_gate_closed_while_the_call_waits_for_its_turn_stops_it_at_the_door(
+        self, master: Any, operations: Any, calls: list[str]
+    ) -> None:
+        submission = make_submission(master, operations)
+
+        def wait_and_send() -> Accepted:
+            broker.close_gate(scope="lane", key="funding", reason="drill", by=operations)
+            departures.ask()  # as the transport does before the first byte
+            calls.append("sent")
+            return Accepted("1")
+
+        send(submission, wait_and_send)
+
+        assert (submission.state, calls) == (State.READY, [])
+        assert submission.attempts.get().outcome == "not_sent"
+
+    def test_a_worker_that_wakes_after_its_lease_sends_nothing(
+        self, master: Any, operations: Any, calls: list[str]
+    ) -> None:
+        submission = make_submission(master, operations)
+        claimed = sending.claim(submission.pk)
+        assert claimed is not None
+        claimed.claimed_ns -= 6_000_000_000  # the lease of tests is 5 s
+
+        outcome = sending.attempt(claimed, lambda: calls.append("sent") or Accepted("1"))  # type: ignore[func-returns-value]
+
+        assert isinstance(outcome, NotSent)
+        assert (calls, submission.attempts.count()) == ([], 0)
+
+    def test_the_fence_tells_a_successor_from_the_one_that_slept(
+        self, master: Any, operations: Any, calls: list[str]
+    ) -> None:
+        submission = make_submission(master, operations)
+        sleeper = sending.claim(submission.pk)
+        assert sleeper is not None
+        Submission.objects.filter(pk=submission.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+        sweeps.sweep_submissions()
+        successor = sending.claim(submission.pk)
+        assert successor is not None
+
+        outcome = sending.attempt(sleeper, lambda: calls.append("sleeper") or Accepted("1"))  # type: ignore[func-returns-value]
+        assert isinstance(outcome, NotSent)
+        assert sending.settle(sleeper, outcome) is False
+        sending.settle(successor, sending.attempt(successor, lambda: Accepted("2")))
+
+        submission.refresh_from_db()
+        assert (submission.state, submission.reference, calls) == (State.ACKED, "2", [])
+        assert submission.attempts.get().fence == successor.fence
+
+    def test_a_sweep_that_read_an_old_claim_does_not_free_the_new_one(self, master: Any, operations: Any) -> None:
+        submission = make_submission(master, operations)
+        sending.claim(submission.pk)
+        stale = Submission.objects.get(pk=submission.pk)
+        Submission.objects.filter(pk=submission.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+        sweeps.sweep_submissions()
+        successor = sending.claim(submission.pk)
+        assert successor is not None
+
+        with pytest.raises(Conflict):
+            LIFECYCLE.move(stale, to=State.READY, because="lapsed", given={"fence": stale.fence})
+
+        submission.refresh_from_db()
+        assert (submission.state, submission.fence) == (State.CLAIMED, successor.fence)
+
+
 class TestConversation:
     def test_one_order_conversation_holds_the_lane(self, master: Any, advisor: Any) -> None:
         first = make_submission(master, advisor, lane="trading", reply="trading.send_reply")
@@ -268,98 +360,3 @@ class TestConversation:
 
         with pytest.raises(Conflict):
             journal.answer(submission, by=advisor, because="Declined")
-
-
-class TestLooking:
-    def test_found_resolves_the_doubt_without_sending(self, master: Any, operations: Any) -> None:
-        submission = make_submission(master, operations)
-        make_unknown(submission)
-
-        assert sending.observe(submission, Found("55", source="client-instructions"))
-
-        submission.refresh_from_db()
-        assert (submission.state, submission.reference) == (State.ACKED, "55")
-        assert submission.attempts.count() == 1
-
-    def test_silence_is_not_absence(self, master: Any, operations: Any) -> None:
-        submission = make_submission(master, operations)
-        make_unknown(submission)
-
-        for _ in range(10):
-            sending.observe(submission, Inconclusive("client-instructions", "IBKR did not answer"))
-
-        submission.refresh_from_db()
-        assert submission.state == State.UNKNOWN
-
-    def test_absence_needs_three_clean_looks_in_a_row(self, master: Any, operations: Any) -> None:
-        submission = make_submission(master, operations)
-        make_unknown(submission)
-
-        for look in (Absent("x"), Absent("x"), Inconclusive("x", "?"), Absent("x"), Absent("x")):
-            sending.observe(submission, look)
-        submission.refresh_from_db()
-        assert submission.state == State.UNKNOWN
-
-        sending.observe(submission, Absent("x"))
-        submission.refresh_from_db()
-        assert submission.state == State.ABSENT
-
-    def test_absence_is_not_concluded_in_the_quiet_time(self, master: Any, operations: Any, settings: Any) -> None:
-        settings.JOURNAL_QUIET_SECONDS = 120
-        submission = make_submission(master, operations)
-        make_unknown(submission)
-
-        for _ in range(5):
-            sending.observe(submission, Absent("x"))
-
-        submission.refresh_from_db()
-        assert submission.state == State.UNKNOWN
-
-    def test_something_else_than_was_sent_stays_a_doubt(self, master: Any, operations: Any) -> None:
-        submission = make_submission(master, operations)
-        make_unknown(submission)
-
-        sending.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
-
-        submission.refresh_from_db()
-        assert submission.state == State.UNKNOWN
-        assert "USD 90" in submission.reason
-
-    def test_two_people_release_what_is_proven_absent_under_its_own_key(
-        self, master: Any, operations: Any, principal: Any
-    ) -> None:
-        submission = make_submission(master, operations)
-        make_unknown(submission)
-        for _ in range(3):
-            sending.observe(submission, Absent("x"))
-        key = submission.key
-
-        journal.release(submission, by=operations, evidence="IBKR ticket 1")
-        assert sending.claim(submission.pk) is None
-        with pytest.raises(Conflict):
-            journal.release(submission, by=operations, evidence="again")
-        journal.release(submission, by=principal, evidence="IBKR ticket 1")
-
-        claimed = sending.claim(submission.pk)
-        assert claimed is not None
-        assert claimed.key == key
-        sending.settle(claimed, sending.attempt(claimed, lambda: Accepted("1")))
-        assert [attempt.number for attempt in submission.attempts.all()] == [1, 2]
-
-    def test_what_is_unknown_cannot_be_withdrawn_or_released(
-        self, master: Any, operations: Any, principal: Any
-    ) -> None:
-        submission = make_submission(master, operations)
-        make_unknown(submission)
-
-        with pytest.raises(Conflict):
-            journal.withdraw(submission, by=operations, reason="changed my mind")
-        with pytest.raises(Conflict):
-            journal.release(submission, by=principal, evidence="I am sure")
-
-    def test_a_look_that_is_not_due_does_not_happen(self, master: Any, operations: Any) -> None:
-        submission = make_submission(master, operations)
-        make_unknown(submission)
-        Submission.objects.filter(pk=submission.pk).update(next_look_at=clock.now() + timedelta(minutes=1))
-
-        assert sending.due_for_look(submission.pk) is None

@@ -135,6 +135,29 @@ def test_no_connection_in_time_left_nothing(credentials: Credentials, bench: Ben
         each.close()
 
 
+def test_a_write_that_is_stopped_at_the_door_wrote_no_byte_and_reads_are_not_asked(
+    bench: Bench, credentials: Credentials
+) -> None:
+    asked = []
+
+    def stop() -> None:
+        asked.append(bench.server.connections)
+        raise NotSent("sending was stopped before it left: drill")
+
+    client = IbkrClient(
+        base_url=bench.server.url, credentials=credentials, tokens=bench.tokens, transport=Transport(before_write=stop)
+    )
+    bench.server.play(answer(200, STATUS))
+
+    with pytest.raises(NotSent, match="drill"):
+        withdraw(client)
+
+    assert len(asked) == 1
+    assert bench.server.received == []
+    assert client.accounts.status("U1000011").state == "Open"
+    assert len(asked) == 1
+
+
 def test_a_write_without_a_token_was_not_sent(bench: Bench, credentials: Credentials, closed_port: int) -> None:
     bench.server.play(answer(400, {"type": "/simple", "title": "Bad Request", "status": 400}))
     client = IbkrClient(base_url=bench.server.url, credentials=credentials)

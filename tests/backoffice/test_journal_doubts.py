@@ -1,0 +1,294 @@
+"""What becomes of a doubt: found, proven absent by rule, released by two people, and never sent twice."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from backoffice.broker.models import BrokerageSession
+from backoffice.core import clock
+from backoffice.core.errors import Conflict, InvalidInput
+from backoffice.journal import processes, sending, sweeps
+from backoffice.journal import services as journal
+from backoffice.journal.models import State, Submission
+from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, NotSent
+from tests.journal_rows import make_absent, make_open, make_submission, make_unknown, send
+
+pytestmark = pytest.mark.django_db
+
+
+def test_found_resolves_the_doubt_without_sending(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+
+    assert sending.observe(submission, Found("55", source="client-instructions"))
+
+    submission.refresh_from_db()
+    assert (submission.state, submission.reference) == (State.ACKED, "55")
+    assert submission.attempts.count() == 1
+
+
+def test_silence_is_not_absence(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+
+    for _ in range(10):
+        sending.observe(submission, Inconclusive("client-instructions", "IBKR did not answer"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_absence_needs_three_clean_looks_in_a_row(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+
+    for look in (Absent("x"), Absent("x"), Inconclusive("x", "?"), Absent("x"), Absent("x")):
+        sending.observe(submission, look)
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+    sending.observe(submission, Absent("x"))
+    submission.refresh_from_db()
+    assert submission.state == State.ABSENT
+
+
+def test_absence_is_not_concluded_in_the_quiet_time(master: Any, operations: Any, settings: Any) -> None:
+    settings.JOURNAL_QUIET_SECONDS = 120
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+
+    for _ in range(5):
+        sending.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_something_else_than_was_sent_stays_a_doubt(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+
+    sending.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+    assert "USD 90" in submission.reason
+
+
+def test_two_people_release_what_is_proven_absent_under_its_own_key(
+    master: Any, operations: Any, principal: Any
+) -> None:
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+    for _ in range(3):
+        sending.observe(submission, Absent("x"))
+    key = submission.key
+
+    journal.release(submission, by=operations, evidence="IBKR ticket 1")
+    assert sending.claim(submission.pk) is None
+    with pytest.raises(Conflict):
+        journal.release(submission, by=operations, evidence="again")
+    journal.release(submission, by=principal, evidence="IBKR ticket 1")
+
+    claimed = sending.claim(submission.pk)
+    assert claimed is not None
+    assert claimed.key == key
+    sending.settle(claimed, sending.attempt(claimed, lambda: Accepted("1")))
+    assert [attempt.number for attempt in submission.attempts.all()] == [1, 2]
+
+
+def test_what_is_unknown_cannot_be_withdrawn_or_released(master: Any, operations: Any, principal: Any) -> None:
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+
+    with pytest.raises(Conflict):
+        journal.withdraw(submission, by=operations, reason="changed my mind")
+    with pytest.raises(Conflict):
+        journal.release(submission, by=principal, evidence="I am sure")
+
+
+def test_what_ibkr_said_it_took_is_never_absent(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    claimed = sending.claim(submission.pk)
+    assert claimed is not None
+    sending.attempt(claimed, lambda: Accepted("77"))  # and the worker dies before it can settle
+    Submission.objects.filter(pk=submission.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+    sweeps.sweep_submissions()
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+    for _ in range(6):
+        sending.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_what_was_shown_under_its_key_once_is_never_absent(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+    sending.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
+
+    for _ in range(6):
+        sending.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_absence_is_not_concluded_while_the_sender_lives(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_open(submission, pid=os.getpid(), started=processes.started(os.getpid()))
+
+    for _ in range(6):
+        sending.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_a_sender_on_another_machine_is_not_taken_for_dead(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_open(submission, pid=2**22 - 1, started="1", host="another")
+
+    for _ in range(6):
+        sending.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_looks_of_two_sessions_prove_nothing_together(master: Any, advisor: Any) -> None:
+    row = BrokerageSession.objects.create(master=master, serial=1)
+    submission = make_submission(master, advisor, lane="trading")
+    make_unknown(submission)
+    for serial in (1, 1, 2, 2, 2, 2):
+        BrokerageSession.objects.filter(pk=row.pk).update(serial=serial)
+        sending.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_what_a_killed_worker_left_open_can_be_released_and_sent(master: Any, operations: Any, principal: Any) -> None:
+    submission = make_submission(master, operations)
+    make_open(submission, pid=2**22 - 1, started="1")
+    for _ in range(3):
+        sending.observe(submission, Absent("x"))
+    submission.refresh_from_db()
+    assert submission.state == State.ABSENT
+
+    for person in (operations, principal):
+        journal.release(submission, by=person, evidence="IBKR ticket 1")
+    send(submission, lambda: Accepted("1"))
+
+    assert submission.state == State.ACKED
+    assert [each.outcome for each in submission.attempts.all()] == ["ambiguous", "ack"]
+
+
+def test_what_comes_late_is_found_while_it_waits_to_be_released(master: Any, operations: Any, principal: Any) -> None:
+    submission = make_absent(master, operations)
+    journal.release(submission, by=operations, evidence="IBKR ticket 1")
+
+    due = sending.due_for_look(submission.pk)
+    assert due is not None
+    assert sending.observe(due, Found("55", source="x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.ACKED
+    with pytest.raises(Conflict):
+        journal.release(submission, by=principal, evidence="IBKR ticket 1")
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_what_is_found_after_its_release_is_not_sent_again(
+    master: Any, operations: Any, principal: Any, is_claimed: bool
+) -> None:
+    submission = make_absent(master, operations)
+    look = sending.due_for_look(submission.pk)  # this look begins before the release and ends after it
+    assert look is not None
+    for person in (operations, principal):
+        journal.release(submission, by=person, evidence="IBKR ticket 1")
+    claimed = sending.claim(submission.pk) if is_claimed else None
+
+    assert sending.observe(look, Found("55", source="x"))
+
+    assert sending.claim(submission.pk) is None
+    if claimed is not None:
+        outcome = sending.attempt(claimed, lambda: Accepted("56"))
+        assert isinstance(outcome, NotSent)
+        assert sending.settle(claimed, outcome) is False
+    submission.refresh_from_db()
+    assert (submission.state, submission.reference, submission.attempts.count()) == (State.ACKED, "55", 1)
+
+
+def test_a_look_from_before_the_second_sending_is_no_proof_about_it(
+    master: Any, operations: Any, principal: Any
+) -> None:
+    submission = make_absent(master, operations)
+    old = sending.due_for_look(submission.pk)
+    assert old is not None
+    for person in (operations, principal):
+        journal.release(submission, by=person, evidence="IBKR ticket 1")
+    make_unknown(submission)
+
+    for _ in range(6):
+        sending.observe(old, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_what_ibkr_refused_and_is_found_late_is_refused(master: Any, operations: Any) -> None:
+    submission = make_absent(master, operations)
+
+    assert sending.observe(submission, Found("55", source="x", is_rejected=True, detail="No such bank."))
+
+    submission.refresh_from_db()
+    assert (submission.state, submission.reason) == (State.REJECTED, "No such bank.")
+
+
+def test_a_release_needs_a_reason(master: Any, operations: Any) -> None:
+    submission = make_absent(master, operations)
+
+    with pytest.raises(InvalidInput):
+        journal.release(submission, by=operations, evidence="  ")
+
+    assert submission.releases.count() == 0
+
+
+def test_an_order_is_released_on_its_own_trading_day_only(master: Any, advisor: Any, operations: Any) -> None:
+    submission = make_absent(master, advisor, key_space="cOID", key="T-1")
+
+    with time_machine.travel(clock.now() + timedelta(days=1)), pytest.raises(Conflict, match="earlier trading day"):
+        journal.release(submission, by=operations, evidence="IBKR ticket 1")
+
+    assert submission.releases.count() == 0
+
+
+def test_a_registration_is_given_longer_before_it_counts_as_absent(master: Any, operations: Any, settings: Any) -> None:
+    settings.JOURNAL_QUIET_SECONDS = 120
+    states = []
+    for lane in ("funding", "accounts"):
+        submission = make_submission(master, operations, lane=lane)
+        with time_machine.travel(clock.now(), tick=False) as now:
+            make_unknown(submission)
+            now.shift(125)
+            for _ in range(3):
+                sending.observe(submission, Absent("x"))
+                now.shift(31)
+        submission.refresh_from_db()
+        states.append(submission.state)
+
+    assert states == [State.ABSENT, State.UNKNOWN]
+
+
+def test_a_look_that_is_not_due_does_not_happen(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_unknown(submission)
+    Submission.objects.filter(pk=submission.pk).update(next_look_at=clock.now() + timedelta(minutes=1))
+
+    assert sending.due_for_look(submission.pk) is None
