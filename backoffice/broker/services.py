@@ -1,7 +1,9 @@
 """Gates and connections: opening, closing, adding."""
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from backoffice.audit import services as audit
@@ -11,6 +13,7 @@ from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import InvalidInput, NotPermitted
 from backoffice.ibkr import keys
 from backoffice.ibkr.environments import environment_of, require_safe
+from backoffice.ibkr.operations import TOKEN
 from backoffice.people.models import User
 from backoffice.people.policy import may
 
@@ -51,8 +54,10 @@ def _set_gate(*, scope: str, key: str, reason: str, by: User, is_open: bool) -> 
 def add_connection(*, by: User | None = None, **columns: Any) -> MasterAccount:
     """Add or change the connection of one master account in one environment.
 
-    Raises InvalidInput for an address that is not https (loopback excepted), an address of another environment, or a
-    key that is missing, readable by others, or not one IBKR takes.
+    `audience` is the `aud` of the client assertion where it is not the environment's own. Raises InvalidInput for an
+    address that is not https (loopback excepted), an address of another environment, an audience that is not the token
+    endpoint, or a key that is missing, readable by others, in the product's own folder, another environment's, or not
+    one that IBKR takes.
     """
     base_url, environment = str(columns["base_url"]), str(columns["environment"])
     try:
@@ -64,7 +69,13 @@ def add_connection(*, by: User | None = None, **columns: Any) -> MasterAccount:
         raise InvalidInput(
             "base_url", f"{base_url} is {actual}, not {environment}.", "Give the address of that environment."
         )
-    _require_key("private_key_path", str(columns["private_key_path"]))
+    if columns.get("audience") not in (None, "", "/token", f"{base_url.rstrip('/')}{TOKEN}"):
+        raise InvalidInput(
+            "audience",
+            "The audience is not the token endpoint.",
+            f'Give "/token" or {base_url.rstrip("/")}{TOKEN}; an assertion for anybody else could be used by them.',
+        )
+    _require_key("private_key_path", str(columns["private_key_path"]), environment)
     account = columns.pop("account")
     before = MasterAccount.objects.filter(account=account, environment=environment).first()
     if before is None or before.key_id != columns["key_id"]:
@@ -82,7 +93,7 @@ def name_next_key(master: MasterAccount, *, key_id: str, source: str, by: User |
     """Name the key that will follow the present one; nothing is signed with it until `use_next_key`. Raises InvalidInput."""
     if key_id == master.key_id:
         raise InvalidInput("next_key_id", "This is the key in use.", "Give the id of the new key, as IBKR knows it.")
-    _require_key("next_private_key_path", source)
+    _require_key("next_private_key_path", source, master.environment)
     MasterAccount.objects.filter(pk=master.pk).update(next_key_id=key_id, next_private_key_path=source)
     master.refresh_from_db()
     audit.record("broker.name_next_key", by=by, on=master, summary=f"Next key of {master.account}: {key_id}")
@@ -97,7 +108,7 @@ def use_next_key(master: MasterAccount, *, by: User | None = None) -> MasterAcco
         raise InvalidInput(
             "next_key_id", "No next key is named.", "Make one with manage.py make_key and name it first."
         )
-    _require_key("next_private_key_path", master.next_private_key_path)
+    _require_key("next_private_key_path", master.next_private_key_path, master.environment)
     old = master.key_id
     MasterAccount.objects.filter(pk=master.pk).update(
         key_id=master.next_key_id,
@@ -113,11 +124,44 @@ def use_next_key(master: MasterAccount, *, by: User | None = None) -> MasterAcco
     return master
 
 
-def _require_key(field: str, source: str) -> None:
+def require_outside_the_product(path: Path) -> None:
+    """Refuse a key file among the product's own files: from there it would get into a repository or an image.
+
+    Raises InvalidInput. The state folder is not one of them.
+    """
+    whole = path.resolve()
+    if whole.is_relative_to(settings.BASE_DIR) and not whole.is_relative_to(Path(settings.STATE_DIR).resolve()):
+        raise InvalidInput(
+            "private_key_path",
+            f"{path} lies in the product's own folder, from where a key gets into a repository.",
+            "Keep keys in a folder of their own, for instance /etc/backoffice/keys, that only this user can read.",
+        )
+
+
+def _require_key(field: str, source: str, environment: str) -> None:
     try:
-        keys.read_private_key(source)
+        pem = keys.read_private_key(source)
     except keys.KeyProblem as problem:
         raise InvalidInput(field, problem.reason, problem.fix) from problem
+    if not source.startswith(keys.COMMAND):
+        require_outside_the_product(Path(source))
+    public = keys.parsed(pem).public_key()
+    for other in MasterAccount.objects.exclude(environment=environment):
+        if other.private_key_path == source or _thumbprint_of(other) == keys.thumbprint(public):
+            raise InvalidInput(
+                field,
+                f"This is the key of {other.account} in {other.get_environment_display()}.",
+                "Make another pair with manage.py make_key: IBKR takes no key in two environments.",
+            )
+
+
+def _thumbprint_of(master: MasterAccount) -> str:
+    if master.private_key_path.startswith(keys.COMMAND):
+        return ""  # its vault is not asked for a key on behalf of somebody else
+    try:
+        return keys.thumbprint(keys.parsed(keys.read_private_key(master.private_key_path)).public_key())
+    except keys.KeyProblem:
+        return ""
 
 
 @transaction.atomic

@@ -348,7 +348,8 @@ def _signature(facts: Facts, _error: IbkrError) -> Explanation:
 def _audience(facts: Facts, _error: IbkrError) -> Explanation:
     return Explanation(
         "IBKR does not accept the audience of the client assertion.",
-        f'Set the audience to "/token" or to the whole token address at {facts.base_url}, whichever it is not now.',
+        f'Set it to "/token" or to the whole token address at {facts.base_url}, whichever it is not now: '
+        "manage.py add_connection with --audience path or address.",
     )
 
 

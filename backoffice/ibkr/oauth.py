@@ -163,8 +163,9 @@ def _refusal(said: str, reply: Reply) -> str:
 
 
 def clock_sentence(skew_seconds: int) -> str:
-    """Return how far this machine's clock is off IBKR's, as a sentence."""
-    minutes, seconds = divmod(abs(skew_seconds), 60)
+    """Return how far this machine's clock is off IBKR's, as a sentence; from two minutes on in whole minutes."""
+    off = abs(skew_seconds)
+    minutes, seconds = divmod(off, 60) if off < 120 else ((off + 30) // 60, 0)
     counted = ((minutes, "minute"), (seconds, "second"))
     parts = [f"{number} {unit}{'' if number == 1 else 's'}" for number, unit in counted if number]
     direction = "behind" if skew_seconds > 0 else "ahead of"

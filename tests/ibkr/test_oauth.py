@@ -114,6 +114,7 @@ def test_audience_and_life_of_an_assertion_are_the_environments(
         (timedelta(minutes=10), "clock is 10 minutes behind IBKR's. IBKR then takes the client assertion for expired"),
         (-timedelta(minutes=10), "clock is 10 minutes ahead of IBKR's. IBKR then takes the client assertion for made in the"),
         (timedelta(seconds=61), "clock is 1 minute 1 second behind IBKR's."),
+        (timedelta(seconds=598), "clock is 10 minutes behind IBKR's."),
     ],
 )  # fmt: skip
 def test_a_refusal_with_a_clock_that_is_off_names_the_clock_and_the_cure(

@@ -6,9 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from backoffice.broker import services
-from backoffice.broker.models import Environment, Kind
+from backoffice.broker.models import Environment, Kind, Region
 from backoffice.core.errors import InvalidInput
 from backoffice.ibkr.environments import PRODUCTION, QA
+from backoffice.ibkr.operations import TOKEN
 
 ADDRESSES = {Environment.PRODUCTION: PRODUCTION.base_url, Environment.QA: QA.base_url}
 
@@ -26,11 +27,19 @@ class Command(BaseCommand):
         parser.add_argument("--username", default="", help="the trading username; empty where nobody trades")
         parser.add_argument("--base-url", default="", help="only for the sandbox; IBKR's own addresses are known")
         parser.add_argument("--base-currency", default="USD")
+        parser.add_argument(
+            "--audience",
+            choices=["path", "address"],
+            help='how IBKR wants the token endpoint named in client assertions: "/token" (path) or its whole address',
+        )
+        parser.add_argument("--region", choices=Region.values, help="whose nightly reset the sessions live with")
 
     def handle(self, *args: Any, **options: Any) -> None:
         base_url = options["base_url"] or ADDRESSES.get(options["environment"], "")
         if not base_url:
             raise CommandError("The sandbox needs --base-url, e.g. http://127.0.0.1:9100")
+        audience = {"path": "/token", "address": f"{base_url.rstrip('/')}{TOKEN}"}.get(options["audience"])
+        wanted = {"audience": audience, "region": options["region"]}
         try:
             master = services.add_connection(
                 account=options["account"],
@@ -42,6 +51,7 @@ class Command(BaseCommand):
                 username=options["username"],
                 base_url=base_url,
                 base_currency=options["base_currency"],
+                **{name: value for name, value in wanted.items() if value is not None},
             )
         except InvalidInput as error:
             raise CommandError(str(error)) from error

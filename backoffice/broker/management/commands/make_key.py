@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from backoffice.broker.services import require_outside_the_product
+from backoffice.core.errors import InvalidInput
 from backoffice.ibkr.keys import KEY_SIZES, make_key_pair
 
 WHAT_TO_SEND = """
@@ -37,6 +39,10 @@ class Command(BaseCommand):
         path: Path = options["path"].absolute()
         if not path.parent.is_dir():
             raise CommandError(f"There is no folder {path.parent}. Make it first: mkdir -m 700 {path.parent}")
+        try:
+            require_outside_the_product(path)
+        except InvalidInput as error:
+            raise CommandError(str(error)) from error
         pair = make_key_pair(options["bits"])
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
