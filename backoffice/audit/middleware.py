@@ -25,6 +25,12 @@ NOT_FOUND = 404
 QUIET_SECONDS = 60
 
 
+def only_looks(view: Answer) -> Answer:
+    """Mark a view that is posted to and changes nothing: it is posted so that what was typed stays out of addresses."""
+    view.only_looks = True  # type: ignore[attr-defined]
+    return view
+
+
 class AuditTrail:
     """Record refusals, and acts and downloads that no service recorded. Stands inside the middleware that names the origin."""
 
@@ -45,13 +51,14 @@ class AuditTrail:
         """Name the entry that is due and not there yet."""
         here, status = origin.get(), response.status_code
         is_act = request.method not in SAFE_METHODS
-        is_ours = request.resolver_match is not None
+        match = request.resolver_match
+        is_ours = match is not None
         if status in FORBIDDEN or (400 <= status < 500 and is_ours and (is_act or status == NOT_FOUND)):
             return "request.refused" if self._is_news(request, status) else None
         if status >= 400 or here is None or here.recorded or not request.user.is_authenticated:
             return None
         if is_act:
-            return "request.done"
+            return None if match is not None and getattr(match.func, "only_looks", False) else "request.done"
         return "request.download" if response.headers.get("Content-Disposition", "").startswith("attachment") else None
 
     def _is_news(self, request: HttpRequest, status: int) -> bool:

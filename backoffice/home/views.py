@@ -10,8 +10,9 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from backoffice.audit.middleware import only_looks
 from backoffice.core import clock
 from backoffice.home import formats, registry, selectors, specimens
 from backoffice.home.registry import Health, HealthCheck
@@ -93,11 +94,15 @@ def lanes(request: HttpRequest) -> HttpResponse:
     return render(request, "home/_lanes.html", context)
 
 
-@require_safe
+@only_looks
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("home.view_today")
 def search(request: HttpRequest) -> HttpResponse:
-    """Answer the search of the side column; without htmx, as a page."""
-    text = request.GET.get("q", "").strip()[:80]
+    """Answer the search of the side column; without htmx, as a page.
+
+    What is typed is posted: it may be a name or a tax number, and an address is kept by servers and browsers on the way.
+    """
+    text = request.POST.get("q", "").strip()[:80]
     hits = selectors.search(reader(request), text) if len(text) >= 2 else []
     template = "home/_search.html" if request.headers.get("HX-Request") else "home/search.html"
     return render(request, template, {"hits": hits, "text": text})
