@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-
-from django.db.models import Q
+from uuid import UUID
 
 from backoffice.core import clock
 from backoffice.core.crypto import blind_tail
@@ -17,11 +16,13 @@ from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
+from clients.selectors.search import accounts_meant
 from clients.services import retention
 from funding import demonstration, reviewing, selectors, services
-from funding.models import CashTransfer, Status
+from funding.models import BankInstruction, CashTransfer, Status
 
 REFUSED_SHOWN_FOR = timedelta(days=3)
+MOST_FOUND = 6
 
 
 def register() -> None:
@@ -138,13 +139,8 @@ def search(user: User, text: str) -> Iterable[SearchHit]:
     """Find transfers by their number, IBKR's number, the account's, the client's name or the bank's last four digits."""
     if not may(user, "funding.view"):
         return []
-    typed = "".join(text.split())
-    found = CashTransfer.objects.visible_to(user).listed().order_by("-requested_at")
-    wanted = Q(account__number=typed.upper()) | Q(account__client__in=Client.objects.visible_to(user).named(text))
-    if typed.isdecimal() and len(typed) <= 18:
-        wanted |= Q(client_instruction_id=int(typed)) | Q(instruction_id=typed)
-    if len(typed) == 4:
-        wanted |= Q(bank__last4_index=blind_tail(typed))
+    mine = CashTransfer.objects.visible_to(user)
+    found = mine.filter(pk__in=_transfers_meant(user, text)).listed().order_by("-requested_at")
     return [
         SearchHit(
             f"{each.get_kind_display()} {each.reference}",
@@ -153,8 +149,20 @@ def search(user: User, text: str) -> Iterable[SearchHit]:
             each.get_absolute_url(),
             "arrows-exchange",
         )
-        for each in found.filter(wanted)[:6]
+        for each in found[:MOST_FOUND]
     ]
+
+
+def _transfers_meant(user: User, text: str) -> list[UUID]:
+    """Return the keys of the newest transfers meant by what was typed; each way to name one has an index of its own."""
+    typed, newest = "".join(text.split()), CashTransfer.objects.order_by("-requested_at")
+    ways = [newest.filter(account__in=accounts_meant(user, text))]
+    if typed.isascii() and typed.isdecimal() and len(typed) <= 18:
+        ways += [newest.filter(client_instruction_id=int(typed)), newest.filter(instruction_id=typed)]
+    if len(typed) == 4:
+        banks = BankInstruction.objects.visible_to(user).filter(last4_index=blind_tail(typed))
+        ways.append(newest.filter(bank__in=list(banks.values_list("pk", flat=True)[: MOST_FOUND * 4])))
+    return [key for way in ways for key in way.values_list("pk", flat=True)[:MOST_FOUND]]
 
 
 def feed(user: User, since: datetime) -> Iterator[FeedItem]:

@@ -169,6 +169,7 @@ class CashTransfer(models.Model):
         indexes = [
             models.Index(fields=["-requested_at", "-id"], name="cash_transfer_newest"),
             models.Index(fields=["account", "-requested_at"], name="cash_transfer_of_account"),
+            models.Index(fields=["instruction_id"], name="cash_transfer_at_ibkr"),
             models.Index(fields=["next_poll_at"], name="cash_transfer_due", condition=models.Q(status="submitted")),
         ]
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from django.db.models import Q
-
 from backoffice.home import registry
 from backoffice.home.registry import Count, DemonstrationLoader, InboxItem, NavigationEntry, SearchHit
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
-from clients.models import Client
+from clients.selectors.search import accounts_meant
 from clients.services import retention
 from reporting import demonstration, services, translate
 from reporting import selectors as vault
@@ -61,10 +59,7 @@ def search(user: User, text: str) -> Iterable[SearchHit]:
     """Find held reports by the account's number or the client's name, the newest first."""
     if not may(user, "reporting.view") or len(text) < 3:
         return []
-    wanted = Q(account__number=text.strip().upper()) | Q(
-        account__client__in=Client.objects.visible_to(user).named(text)
-    )
-    found = Report.objects.visible_to(user).filter(wanted, version__gt=0)
+    found = Report.objects.visible_to(user).filter(account__in=accounts_meant(user, text), version__gt=0)
     return [
         SearchHit(
             f"{each.get_granularity_display()} statement, {translate.period_words(each.period)}",

@@ -27,6 +27,7 @@ from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
+from clients.selectors.search import accounts_meant
 from trading import demonstration, listening, reviewing, translate
 from trading.models import Instrument, Order, OrderAllocation, Status
 from trading.selectors import evidence, portfolio
@@ -192,7 +193,7 @@ def figures(user: User) -> Iterator[Figure]:
 
 
 def search(user: User, text: str) -> Iterator[SearchHit]:
-    """Orders by our number, IBKR's id or a client's name; instruments by symbol or name."""
+    """Orders by our number, IBKR's id, an account's number or a client's name; instruments by symbol or name."""
     if not may(user, "trading.view"):
         return
     wanted = text.strip()[:40]
@@ -210,8 +211,8 @@ def _orders_found(user: User, wanted: str) -> "list[Order]":
     if digits.isascii() and digits.isdecimal() and len(digits) < 10:
         meant = Q(number=int(digits)) | Q(ibkr_order_id=digits)
     else:
-        clients = Client.objects.visible_to(user).named(wanted)
-        meant = Q(pk__in=OrderAllocation.objects.filter(account__client__in=clients).values("order"))
+        shares = OrderAllocation.objects.filter(account__in=accounts_meant(user, wanted)).order_by("-order__number")
+        meant = Q(pk__in=list(shares.values_list("order", flat=True)[: MOST * 4]))
     found = Order.objects.visible_to(user).sent().filter(meant).order_by("-number")
     return list(found.select_related("instrument", "submission", "cancel")[:MOST])
 

@@ -1,25 +1,64 @@
 """The search of the frame (Ctrl-K): what each kind of word finds, for whom, and that it stays quick among many."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from backoffice.audit.models import Entry
+from backoffice.embedded import bench_search
 from backoffice.people.models import Book
-from clients.models import Client
+from clients.models import Account, Client
 
 pytestmark = pytest.mark.django_db
+MOST_PAGES = 20_000  # of 8 kB, in memory: about 20 ms
+
+
+def signed_in(user: Any) -> Browser:
+    browser = Browser()
+    browser.force_login(user, backend="backoffice.people.backends.EmailBackend")
+    return browser
 
 
 def asking(user: Any, text: str) -> str:
-    browser = Browser()
-    browser.force_login(user, backend="backoffice.people.backends.EmailBackend")
-    answer = browser.get(reverse("home:search"), {"q": text}, headers={"HX-Request": "true"})
+    return ask(signed_in(user), text)
+
+
+def ask(browser: Browser, text: str) -> str:
+    answer = browser.post(reverse("home:search"), {"q": text}, headers={"HX-Request": "true"})
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one answer costs whatever else the machine does: pages of the database, and milliseconds of our processor."""
+
+    pages: int
+    milliseconds: int
+
+
+def cost_of(user: Any, typed: str) -> Cost:
+    browser, times = signed_in(user), []
+    for _ in range(2):
+        began = time.process_time_ns()
+        ask(browser, typed)
+        times.append(time.process_time_ns() - began)
+    with CaptureQueriesContext(connection) as asked:
+        ask(browser, typed)
+    pages = 0
+    with connection.cursor() as cursor:
+        for query in asked.captured_queries:
+            if query["sql"].startswith("SELECT"):
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query['sql']}")
+                plan = cursor.fetchone()[0][0]["Plan"]
+                pages += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return Cost(pages, min(times) // 1_000_000)
 
 
 def a_client(first: str, last: str, book: Book, **fields: str) -> Client:
@@ -80,30 +119,62 @@ def test_changing_a_tax_number_changes_what_finds_it(advisor: Any, book: Book) -
     assert "Nothing you may see matches" in asking(advisor, "6789")
 
 
-def test_the_answer_comes_within_150_ms_among_a_hundred_thousand_clients(
-    advisor: Any, principal: Any, book: Book
-) -> None:
+def test_an_answer_reads_little_among_a_hundred_thousand_clients_with_accounts_money_orders_and_reports() -> None:
+    """The time itself is measured by `make bench`; what a busy machine cannot blur is held here."""
+    people = bench_search.fill(500)
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO clients_client (id, first_name, last_name, book_id, email, phone, date_of_birth, residence,
                  tax_number, tax_number_index, tax_number_tail, country, created_at)
                SELECT gen_random_uuid(), 'First' || (n %% 977), 'Last' || n, %s, '', '', '', '', '', md5(n::text),
                  md5((n %% 10000)::text), 'USA', now() FROM generate_series(1, 100000) n""",
-            [book.pk],
+            [Book.objects.order_by("name").first().pk],
         )
         cursor.execute("ANALYZE clients_client")
+
+    typed = ("first12", "last99999", "fi", "an mor", "nobody", "U20", "4321", "T-76", "5000075")
+    costs = {(user.role, text): cost_of(user, text) for user in people for text in typed}
+
+    assert max(cost.pages for cost in costs.values()) < MOST_PAGES, costs
+    assert max(cost.milliseconds for cost in costs.values()) < 150, costs
+
+
+def test_a_letter_typed_asks_the_database_a_fixed_number_of_times(django_assert_max_num_queries: Any) -> None:
+    for person in bench_search.fill(300):
+        browser = signed_in(person)
+        browser.post(reverse("home:search"), {"q": "an"})
+        with django_assert_max_num_queries(24):
+            browser.post(reverse("home:search"), {"q": "an"}, headers={"HX-Request": "true"})
+
+
+def test_each_kind_of_thing_is_found_by_its_number_or_its_persons_name(principal: Any) -> None:
+    bench_search.fill(300)
+    account = Account.objects.get(number="U2000075")
+    transfer = account.cash_transfers.get()
+    expected = {
+        account.number: ("U2000075", "Withdrawal 5000075", "Monthly statement", "T-76"),
+        account.client.name: ("U2000075", "Withdrawal 5000075", "Monthly statement", "T-76"),
+        "T-76": ("T-76",), "900075": ("T-76",), "5000075": ("Withdrawal 5000075",),
+        transfer.instruction_id: ("Withdrawal 5000075",), "BO-000000000075": ("Application",),
+        "0075": (account.client.name, "Tax number ending 0075", "Withdrawal 5000075"),
+    }  # fmt: skip
+
+    for typed, titles in expected.items():
+        found = asking(principal, typed)
+        assert [title for title in titles if title not in found] == [], typed
+
+
+def test_what_is_typed_stays_out_of_the_address(advisor: Any, book: Book) -> None:
     a_client("Ann", "Ledger", book, tax_number="123-45-6789")
+    browser = signed_in(advisor)
 
-    def milliseconds(user: Any, typed: str) -> int:
-        """The quickest of three: what the server needs, not what else the machine is doing."""
-        took = []
-        for _ in range(3):
-            began = time.perf_counter_ns()
-            asking(user, typed)
-            took.append(time.perf_counter_ns() - began)
-        return min(took) // 1_000_000
+    form = browser.get(reverse("home:today")).content.decode()
+    by_address = browser.get(reverse("home:search"), {"q": "ledger"}).content.decode()
+    entries = Entry.objects.count()
+    posted = browser.post(reverse("home:search"), {"q": "123-45-6789"}).content.decode()
 
-    typed = ("first12", "last99999", "ann led", "6789", "U10000", "T-77", "fi", "nobody")
-    taken = {(user.role, text): milliseconds(user, text) for user in (advisor, principal) for text in typed}
-
-    assert max(taken.values()) < 150, taken
+    assert f'method="post" action="{reverse("home:search")}"' in form
+    assert f'hx-post="{reverse("home:search")}"' in form
+    assert "Ann Ledger" not in by_address
+    assert "Ann Ledger" in posted
+    assert Entry.objects.count() == entries  # a look is not an act
