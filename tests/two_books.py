@@ -17,8 +17,8 @@ from backoffice.home.models import Notice
 from backoffice.journal import inquiries
 from backoffice.journal import services as journal
 from backoffice.journal.models import Evidence
+from backoffice.people import seats, tokens
 from backoffice.people import services as people
-from backoffice.people import tokens
 from backoffice.people.models import ApiToken, Book, PolicyVersion, User
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.document import FIRST
@@ -92,7 +92,7 @@ MISSING: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(
         ("client", "account", "bank", "hold", "destruction",
          "application", "case", "transfer", "submission", "order", "draft", "group", "report",
-         "file", "fetch", "connection", "person", "invitation", "token", "notice",
+         "file", "fetch", "connection", "person", "invitation", "seat change", "token", "notice",
          *INQUIRIES), _PK,
     ),
     "person's token": (*_PK, *_PK),
@@ -250,7 +250,14 @@ def _people(firm: Firm, number: str) -> dict[str, tuple[Any, ...]]:
         replace(FIRST, cooling_off_hours=48), by=firm.people["principal"], reason="Slower",
         effective_at=clock.now(), based_on=1,
     )  # fmt: skip
-    thing = {"policy": (proposed.number,), "invitation": (invitation.pk,), "person": (other.pk,)}
+    asker = User.objects.create_user(email=f"asker{number}@example.com", name="Ari Asker", role="administrator")
+    change = seats.ask(role="principal", by=asker, person=other)
+    thing = {
+        "seat change": (change.pk,),
+        "policy": (proposed.number,),
+        "invitation": (invitation.pk,),
+        "person": (other.pk,),
+    }
     return {**thing, "person's token": (other.pk, token.pk)}
 
 

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError as BrokerUnreachable
 
 from backoffice.broker.models import BrokerageSession, FamilyHealth, Gate, SessionState
 from backoffice.core import clock
-from backoffice.home import formats, market_hours, registry, selectors
+from backoffice.home import formats, market_hours, registry, second_persons, selectors
 from backoffice.home.records import selectors as records
 from backoffice.home.registry import Health, HealthCheck, InboxGroup, InboxItem, NavigationEntry, StateBarItem, Tone
 from backoffice.journal.models import Answer, Heartbeat, Rejection, State, Submission
@@ -65,6 +65,7 @@ def register() -> None:
         registry.inbox_groups.add(group)
     registry.inbox.add(trouble)
     registry.inbox.add(returned)
+    registry.inbox.add(second_persons.inbox)
     for provider in (sessions, gates, families, queues, market):
         registry.state_bar.add(provider)
     for check in (

@@ -9,12 +9,13 @@ from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 
+from backoffice.core.forms import OneUseForm
 from backoffice.people.models import Book, Role, User
 
 TOKEN_DAYS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
 
 
-class InvitationForm(forms.Form):
+class InvitationForm(OneUseForm):
     """A seat: who, what they do, and whose clients they see."""
 
     email = forms.EmailField(label="E-mail address", help_text="The link goes there, and they sign in with it.")
@@ -68,7 +69,7 @@ class AcceptForm(forms.Form):
         return given
 
 
-class TokenForm(forms.Form):
+class TokenForm(OneUseForm):
     """A key for a program: what for, how long, and which of the person's own permissions."""
 
     name = forms.CharField(

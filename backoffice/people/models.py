@@ -98,6 +98,7 @@ class Invitation(models.Model):
     accepted_at = models.DateTimeField(null=True)
     withdrawn_at = models.DateTimeField(null=True)
     person = models.OneToOneField(User, null=True, on_delete=models.PROTECT, related_name="invitation")
+    intent = models.UUIDField(unique=True, null=True)  # the form it came from: a second press finds this row
 
     class Meta:
         constraints = [
@@ -136,6 +137,68 @@ class Invitation(models.Model):
         return ""
 
 
+class SeatStatus(models.TextChoices):
+    WAITING = "waiting", "Waits for a second person"
+    AGREED = "agreed", "Agreed to"
+    DECLINED = "declined", "Not agreed to"
+    DROPPED = "dropped", "Taken back"
+
+
+class SeatChange(models.Model):
+    """Power over money or people that somebody is to have, once a second person agrees; see `seats`. Triggers hold it.
+
+    About a person (another role, or an account opened again) or about an invitation that is not sent yet.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="seat_changes")
+    invitation = models.ForeignKey(Invitation, null=True, on_delete=models.PROTECT, related_name="seat_changes")
+    was = models.CharField(max_length=20, blank=True)  # the role when it was asked; empty for an invitation
+    role = models.CharField(max_length=20, choices=Role.choices)
+    asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    status = models.CharField(max_length=10, choices=SeatStatus.choices, default=SeatStatus.WAITING)
+    decided_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(person=None, invitation__isnull=False)
+                | models.Q(person__isnull=False, invitation=None),
+                name="seat_change_of_one",
+            ),
+            models.UniqueConstraint(
+                fields=["person"], name="seat_change_one_waits", condition=models.Q(status=SeatStatus.WAITING)
+            ),
+            models.UniqueConstraint(
+                fields=["invitation"], name="seat_change_one_invites", condition=models.Q(status=SeatStatus.WAITING)
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status=SeatStatus.WAITING, decided_by=None, decided_at=None)
+                | (~models.Q(status=SeatStatus.WAITING) & models.Q(decided_by__isnull=False, decided_at__isnull=False)),
+                name="seat_change_decided_by_somebody",
+            ),
+            models.CheckConstraint(condition=models.Q(status__in=SeatStatus.values), name="seat_change_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Seat change {self.pk}"
+
+    @property
+    def about(self) -> str:
+        """Who it is about, by name."""
+        return (self.person or self.invitation).name  # type: ignore[union-attr]  # one of them, by constraint
+
+    @property
+    def words(self) -> str:
+        """What would happen, e.g. "becomes Principal", as the end of a sentence that begins with the name."""
+        role = self.get_role_display().lower()
+        if self.person is None:
+            return f"is offered a seat as {role}"
+        return f"becomes {role}" if self.was != self.role else f"is let in again as {role}"
+
+
 class ApiToken(models.Model):
     """A key for a program that acts for a person: some of the person's permissions, until a day. Only its digest is kept."""
 
@@ -151,6 +214,7 @@ class ApiToken(models.Model):
     last_address = models.GenericIPAddressField(null=True)
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    intent = models.UUIDField(unique=True, null=True)  # as of an invitation
 
     class Meta:
         constraints = [

@@ -31,6 +31,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "people.manage_tokens": _EVERYBODY,
         "people.view": {Role.ADMINISTRATOR, Role.PRINCIPAL},
         "people.manage": {Role.ADMINISTRATOR},
+        "people.agree": {Role.ADMINISTRATOR, Role.PRINCIPAL},
         "clients.view": _READERS,
         "clients.reveal": _READERS,
         "clients.export": _READERS,
@@ -114,6 +115,7 @@ STEP_UP = _STEP_UP_TO_READ | {
     "policies.approve",
     "broker.open_gate",
     "people.manage",
+    "people.agree",
     "people.manage_tokens",
 }
 

@@ -1,6 +1,7 @@
 """Inviting people, giving and taking roles and books, closing the door behind somebody. The only writers of people.
 
 Every act is recorded. A change of role or book is read from the database by each request, so it holds from the next one.
+What gives power over money or people waits for a second person first; `seats` says why.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from smtplib import SMTPException
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -17,13 +19,14 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.mail import send_mail
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
 from backoffice.audit.services import record
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
-from backoffice.people.models import Book, Invitation, Role, User
+from backoffice.people import seats
+from backoffice.people.models import Book, Invitation, Role, SeatChange, User
 from backoffice.people.policy import may
 
 OPEN_FOR = timedelta(days=3)
@@ -42,22 +45,36 @@ def digest(secret: str) -> str:
 
 
 @transaction.atomic
-def invite(*, email: str, name: str, role: str, books: Iterable[Book], by: User, link: Link) -> Invitation:
-    """Offer a seat and send the link, once the transaction is kept. Raises InvalidInput, NotPermitted."""
+def invite(
+    *, email: str, name: str, role: str, books: Iterable[Book], by: User, link: Link, intent: UUID | None = None
+) -> Invitation:
+    """Offer a seat and send the link, once the transaction is kept and, for a powerful role, a second person agrees.
+
+    The same `intent` again yields the invitation it made before. Raises InvalidInput, NotPermitted.
+    """
     _manager(by)
     email = email.strip().lower()
+    made = Invitation.objects.filter(intent=intent, invited_by=by, email=email).first() if intent else None
+    if made is not None:
+        return made
     if User.objects.filter(email__iexact=email).exists():
         raise InvalidInput("email", "Somebody here has this address.", "Change their role on their own page.")
     if Invitation.objects.filter(email__iexact=email, accepted_at=None, withdrawn_at=None).exists():
         raise InvalidInput("email", "This address has an invitation already.", "Send that one again, or withdraw it.")
     secret, now = secrets.token_urlsafe(32), clock.now()
-    invitation = Invitation.objects.create(
-        email=email, name=name.strip(), role=role, invited_by=by, created_at=now, expires_at=now + OPEN_FOR,
-        token_sha256=digest(secret),
-    )  # fmt: skip
+    columns = {"email": email, "name": name.strip(), "role": role, "invited_by": by, "created_at": now, "intent": intent,
+               "expires_at": now + OPEN_FOR, "token_sha256": digest(secret)}  # fmt: skip
+    try:
+        with transaction.atomic():
+            invitation = Invitation.objects.create(**columns)
+    except IntegrityError as error:  # two presses at once: the database let one through
+        raise Conflict("This address was invited a moment ago. Look at the seats offered.") from error
     invitation.books.set(books)
     record("people.invite", by=by, on=invitation, summary=f"Invited as {role}", books=_keys(books))
-    transaction.on_commit(lambda: _send(invitation, link(secret)))
+    if seats.needs_second_person(role, by=by):
+        seats.ask(role=role, by=by, invitation=invitation)  # nobody has the link; `agree` makes another
+    else:
+        transaction.on_commit(lambda: _send(invitation, link(secret)))
     return invitation
 
 
@@ -66,11 +83,17 @@ def resend(invitation: Invitation, *, by: User, link: Link) -> None:
     """Send a new link for the same seat; the earlier link stops working and the days begin again."""
     _manager(by)
     invitation = _open_seat(invitation)
+    if seats.waiting().filter(invitation=invitation).exists():
+        raise Conflict("This seat waits for a second person; the letter goes out when they agree.")
+    _new_link(invitation, link)
+    record("people.resend_invitation", by=by, on=invitation, summary="Sent again under a new link")
+
+
+def _new_link(invitation: Invitation, link: Link) -> None:
     secret = secrets.token_urlsafe(32)
     invitation.token_sha256, invitation.sent_at = digest(secret), None
     invitation.expires_at = clock.now() + OPEN_FOR
     invitation.save(update_fields=["token_sha256", "sent_at", "expires_at"])
-    record("people.resend_invitation", by=by, on=invitation, summary="Sent again under a new link")
     transaction.on_commit(lambda: _send(invitation, link(secret)))
 
 
@@ -78,6 +101,7 @@ def resend(invitation: Invitation, *, by: User, link: Link) -> None:
 def withdraw(invitation: Invitation, *, by: User) -> None:
     _manager(by)
     invitation = _open_seat(invitation)
+    seats.drop(by=by, invitation=invitation)
     invitation.withdrawn_at = clock.now()
     invitation.save(update_fields=["withdrawn_at"])
     record("people.withdraw_invitation", by=by, on=invitation, summary="Withdrawn")
@@ -150,15 +174,43 @@ def add_first_administrator(*, email: str, name: str, password: str) -> User:
 
 @transaction.atomic
 def change_role(person: User, *, role: str, by: User) -> User:
-    """Give another role. Raises NotPermitted for oneself, InvalidInput when it leaves the firm without somebody needed."""
+    """Give another role, or put it before a second person. Returns the person as they now are.
+
+    Raises NotPermitted for oneself, InvalidInput when it leaves the firm without somebody needed, Conflict while another
+    change waits.
+    """
     person = _taken(person, by)
     if person.role == role:
         return person
     _never_none(person, "role")
+    if seats.needs_second_person(role, by=by, about=person):
+        seats.ask(role=role, by=by, person=person)
+        return person
+    seats.drop(by=by, person=person)
+    return _give_role(person, role, by)
+
+
+def _give_role(person: User, role: str, by: User) -> User:
     before, person.role = person.role, role
     person.save(update_fields=["role"])
     record("people.change_role", by=by, on=person, summary=f"From {before} to {role}", was=before, became=role)
     return person
+
+
+@transaction.atomic
+def agree(change: SeatChange, *, by: User, link: Link) -> None:
+    """A second person's yes: the role is given, the account opened or the letter sent. Raises as `seats.decided`."""
+    change = seats.decided(change, by=by)
+    if change.invitation is not None:
+        _new_link(_open_seat(change.invitation), link)
+        return
+    assert change.person is not None  # a constraint
+    person = User.objects.select_for_update().get(pk=change.person.pk)
+    if change.role == change.was:
+        _open_account(person, by)
+    else:
+        _never_none(person, "role")
+        _give_role(person, change.role, by)
 
 
 @transaction.atomic
@@ -185,6 +237,7 @@ def deactivate(person: User, *, by: User) -> User:
     if not person.is_active:
         return person
     _never_none(person, "person")
+    seats.drop(by=by, person=person)
     person.is_active = False
     person.save(update_fields=["is_active"])
     person.tokens.filter(revoked_at=None).update(revoked_at=clock.now(), revoked_by=by)
@@ -198,6 +251,14 @@ def reactivate(person: User, *, by: User) -> User:
     person = _taken(person, by)
     if person.is_active:
         return person
+    if seats.needs_second_person(person.role, by=by, about=person):
+        seats.ask(role=person.role, by=by, person=person)
+        return person
+    seats.drop(by=by, person=person)
+    return _open_account(person, by)
+
+
+def _open_account(person: User, by: User) -> User:
     person.is_active = True
     person.save(update_fields=["is_active"])
     record("people.reactivate", by=by, on=person, summary="Account opened again")

@@ -8,9 +8,11 @@ because nobody stands behind a program to be asked.
 
 import secrets
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -19,7 +21,7 @@ from rest_framework.request import Request
 
 from backoffice.audit.services import record
 from backoffice.core import clock
-from backoffice.core.errors import InvalidInput, NotPermitted
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.people import freshness, policy
 from backoffice.people.models import ApiToken, User
 from backoffice.people.services import digest
@@ -30,8 +32,11 @@ _TOUCH = timedelta(minutes=1)  # how often a use is written down
 
 
 @transaction.atomic
-def create(*, owner: User, name: str, scopes: list[str], days: int) -> tuple[ApiToken, str]:
-    """Make a token for oneself; return its row and the only copy of its text. Raises InvalidInput."""
+def create(*, owner: User, name: str, scopes: list[str], days: int, intent: UUID | None = None) -> tuple[ApiToken, str]:
+    """Make a token for oneself; return its row and the only copy of its text.
+
+    Raises InvalidInput, and Conflict when the same `intent` made one before: its text is not kept, so it cannot come again.
+    """
     wanted = sorted(set(scopes))
     if not wanted:
         raise InvalidInput("scopes", "A token needs at least one permission.")
@@ -40,10 +45,17 @@ def create(*, owner: User, name: str, scopes: list[str], days: int) -> tuple[Api
     if not 1 <= days <= MOST_DAYS:
         raise InvalidInput("days", f"A token works for 1 to {MOST_DAYS} days.")
     text, now = PREFIX + secrets.token_urlsafe(32), clock.now()
-    token = ApiToken.objects.create(
-        owner=owner, name=name.strip(), hint=text[:8], sha256=digest(text), scopes=wanted, created_at=now,
-        expires_at=now + timedelta(days=days),
-    )  # fmt: skip
+    columns: dict[str, Any] = {"name": name.strip(), "hint": text[:8], "scopes": wanted, "created_at": now,
+               "expires_at": now + timedelta(days=days)}  # fmt: skip
+    try:
+        with transaction.atomic():
+            token = ApiToken.objects.create(owner=owner, sha256=digest(text), intent=intent, **columns)
+    except IntegrityError:
+        if intent is None or not ApiToken.objects.filter(intent=intent).exists():
+            raise
+        raise Conflict(
+            "This form was sent twice. Its token was made the first time and shown then; revoke it if you missed it."
+        ) from None
     record("people.create_token", by=owner, on=token, summary=f"For {days} days: {', '.join(wanted)}")
     return token, text
 
@@ -92,7 +104,19 @@ def _touch(token: ApiToken, address: str | None) -> None:
 def may(request: Request | HttpRequest, permission: str) -> bool:
     """Tell whether this request may use `permission`: the person's role now and, with a token, the token's scopes."""
     token = getattr(request, "auth", None)
-    return policy.may(request.user, permission) and (not isinstance(token, ApiToken) or permission in token.scopes)
+    if not policy.may(request.user, permission):
+        return False
+    # A token made before a permission came to ask for step-up still does not hold it.
+    return not isinstance(token, ApiToken) or (permission in token.scopes and permission not in policy.STEP_UP)
+
+
+def _named(view: object, method: str) -> object:
+    """Return the permission a view names for a method. What it does not serve at all is 405 to whoever may read it."""
+    named = getattr(view, "permission", None)
+    if not isinstance(named, dict):
+        return named
+    is_served = method != "OPTIONS" and hasattr(view, method.lower())
+    return named.get(method if is_served else "GET")
 
 
 class HasPermission(BasePermission):
@@ -102,8 +126,7 @@ class HasPermission(BasePermission):
     """
 
     def has_permission(self, request: Request, view: object) -> bool:
-        named = getattr(view, "permission", None)
-        name = named.get(request.method) if isinstance(named, dict) else named
+        name = _named(view, str(request.method))
         if not isinstance(name, str) or not may(request, name):
             self.message = f"Your role or your token does not include {name}."
             return False

@@ -1,6 +1,7 @@
 """Seats offered by e-mail: one link, once, for three days."""
 
 import re
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -34,7 +35,8 @@ def letters(mailoutbox: list[Any], django_capture_on_commit_callbacks: Any) -> A
 def offer(client: Client, administrator: User, **changed: Any) -> Any:
     client.force_login(administrator)
     return client.post(
-        "/people/invite/", {"email": "new@example.com", "name": "Nell New", "role": "advisor", **changed}
+        "/people/invite/",
+        {"email": "new@example.com", "name": "Nell New", "role": "advisor", "intent": str(uuid.uuid4()), **changed},
     )
 
 

@@ -1,6 +1,7 @@
 """What cannot be taken back asks who it is, five minutes after the last proof, and loses nothing that was typed."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from tests.second_factors import code, give_app
 
 pytestmark = pytest.mark.django_db
 START = "2026-11-02 09:00:00+00:00"
-SEAT = {"email": "new@example.com", "name": "Nell & New", "role": "viewer"}
+SEAT = {"email": "new@example.com", "name": "Nell & New", "role": "viewer", "intent": str(uuid.uuid4())}
 
 
 @pytest.fixture(autouse=True)

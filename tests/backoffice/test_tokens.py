@@ -1,5 +1,6 @@
 """Tokens: shown once, never more than their owner, until a day. Tried on a view of this file, as the API will have them."""
 
+import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -47,6 +48,11 @@ urlpatterns = [
 
 def bearer(text: str, method: str = "get", url: str = "/probe/") -> Any:
     return getattr(Client(), method)(url, headers={"Authorization": f"Bearer {text}"})
+
+
+def asked(*scopes: str) -> dict[str, Any]:
+    """What the page's form sends."""
+    return {"name": "Nightly", "days": "30", "scopes": list(scopes), "intent": str(uuid.uuid4())}
 
 
 def make(owner: Any, *scopes: str, days: int = 30) -> tuple[ApiToken, str]:
@@ -182,7 +188,7 @@ def test_without_a_token_the_answer_says_how_to_come_back() -> None:
 def test_the_page_shows_a_new_token_once(client: Client, advisor: Any) -> None:
     client.force_login(advisor)
 
-    made = client.post("/account/tokens/", {"name": "Nightly", "days": "30", "scopes": ["clients.view"]})
+    made = client.post("/account/tokens/", asked("clients.view"))
     text = str(made.context["text"])
 
     assert text in made.content.decode()
@@ -194,7 +200,7 @@ def test_the_page_shows_a_new_token_once(client: Client, advisor: Any) -> None:
 def test_a_forged_scope_is_refused_by_the_form(client: Client, viewer: Any) -> None:
     client.force_login(viewer)
 
-    answer = client.post("/account/tokens/", {"name": "N", "days": "30", "scopes": ["clients.apply"]})
+    answer = client.post("/account/tokens/", asked("clients.apply"))
 
     assert answer.status_code == 422
     assert not ApiToken.objects.exists()

@@ -131,7 +131,8 @@ class Day:
             "session key": str(browser.session.session_key),
             "form token": browser.cookies["csrftoken"].value,
         }
-        made = browser.post("/account/tokens/", {"name": "Nightly", "days": "30", "scopes": ["clients.view"]})
+        asked = {"name": "Nightly", "days": "30", "scopes": ["clients.view"], "intent": str(uuid.uuid4())}
+        made = browser.post("/account/tokens/", asked)
         self.secrets["program's token"] = str(made.context["text"])
         return browser
 

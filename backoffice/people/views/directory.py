@@ -1,6 +1,6 @@
 """The people page: who is here, as what, with whose clients; seats offered; closing a door."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,10 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backoffice.audit.models import Entry
-from backoffice.core.errors import InvalidInput, Refusal
-from backoffice.people import selectors, services
+from backoffice.core.errors import Conflict, InvalidInput, Refusal
+from backoffice.people import seats, selectors, services
 from backoffice.people.forms import BooksForm, InvitationForm, RoleForm
-from backoffice.people.models import Book, Invitation, Role, User
+from backoffice.people.models import Book, Invitation, Role, SeatChange, User
 from backoffice.people.policy import may, requires
 from backoffice.people.tokens import revoke
 
@@ -29,6 +29,18 @@ def reader(request: HttpRequest) -> User:
 
 def _link(request: HttpRequest) -> Callable[[str], str]:
     return lambda secret: request.build_absolute_uri(reverse("people:accept", args=[secret]))
+
+
+def _decisions(changes: Iterable[SeatChange], user: User) -> list[dict[str, Any]]:
+    """What waits for a second person, with what this one may do about it."""
+    return [
+        {
+            "change": change,
+            "may_agree": seats.may_decide(change, user),
+            "may_take_back": may(user, "people.agree") and change.asked_by_id == user.pk,
+        }
+        for change in changes
+    ]
 
 
 @require_safe
@@ -45,6 +57,7 @@ def person_list(request: HttpRequest) -> HttpResponse:
 
     context = {
         "rows": selectors.rows(role=role, state=state),
+        "waiting": _decisions(seats.waiting(), reader(request)),
         "invitations": selectors.open_invitations().select_related("invited_by").prefetch_related("books"),
         "views": [{"label": word, "url": address(state=key), "selected": key == state} for key, word in STATES.items()],
         "filters": [
@@ -67,13 +80,21 @@ def invite(request: HttpRequest) -> HttpResponse:
     form = InvitationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            services.invite(**form.cleaned_data, by=reader(request), link=_link(request))
+            invitation = services.invite(**form.cleaned_data, by=reader(request), link=_link(request))
         except InvalidInput as error:
             form.add_error(error.field, str(error))
+        except Conflict as error:
+            form.add_error(None, str(error))
         else:
-            messages.info(request, "The invitation is on its way.")
+            messages.info(request, _said_of(invitation))
             return redirect("people:list")
     return render(request, "people/invite.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+def _said_of(invitation: Invitation) -> str:
+    if seats.waiting().filter(invitation=invitation).exists():
+        return "A second principal or administrator must agree; then the letter goes out."
+    return "The invitation is on its way."
 
 
 @require_POST
@@ -90,6 +111,29 @@ def invitation_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     services.withdraw(get_object_or_404(Invitation, pk=pk), by=reader(request))
     messages.info(request, "The invitation is withdrawn.")
     return redirect("people:list")
+
+
+@require_POST
+@requires("people.agree")
+def seat_agree(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A second person's yes to power that somebody is to have."""
+    change = get_object_or_404(SeatChange, pk=pk)
+    services.agree(change, by=reader(request), link=_link(request))
+    messages.info(request, f"Agreed: {change.about} {change.words}.")
+    return _back(change)
+
+
+@require_POST
+@requires("people.agree")
+def seat_decline(request: HttpRequest, pk: UUID) -> HttpResponse:
+    change = get_object_or_404(SeatChange, pk=pk)
+    seats.decline(change, by=reader(request))
+    messages.info(request, "Left as it was.")
+    return _back(change)
+
+
+def _back(change: SeatChange) -> HttpResponse:
+    return redirect("people:detail", pk=change.person_id) if change.person_id else redirect("people:list")
 
 
 @require_safe
@@ -117,6 +161,7 @@ def _page(
         .select_related("actor")
         .order_by("-at")[:20],
         "sentence": sentence,
+        "waiting": _decisions(seats.waiting().filter(person=person), reader(request)),
         "has_books": Book.objects.exists(),
     }
     return render(request, "people/person_detail.html", context, status=status)

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from backoffice.core.errors import InvalidInput
+from backoffice.core.errors import Conflict, InvalidInput
 from backoffice.people import policy, selectors, services, step_up, tokens
 from backoffice.people.forms import ConfirmForm, TokenForm
 from backoffice.people.models import ApiToken
@@ -56,12 +56,14 @@ def token_list(request: HttpRequest) -> HttpResponse:
     person = reader(request)
     scopes = {name: policy.SCOPE_WORDS[name] for name in policy.grantable(person)}
     form = TokenForm(request.POST or None, scopes=scopes)
-    made, text = None, ""
+    made, text, refused = None, "", ""
     if request.method == "POST" and form.is_valid():
         try:
             made, text = tokens.create(owner=person, **form.cleaned_data)
         except InvalidInput as error:
             form.add_error(error.field, str(error))
+        except Conflict as error:
+            form, refused = TokenForm(scopes=scopes), str(error)
         else:
             form = TokenForm(scopes=scopes)
     context = {
@@ -69,8 +71,10 @@ def token_list(request: HttpRequest) -> HttpResponse:
         "form": form,
         "made": made,
         "text": text,
+        "refused": refused,
     }
-    return render(request, "people/token_list.html", context, status=422 if form.is_bound and not made else 200)
+    status = 409 if refused else 422 if form.is_bound else 200
+    return render(request, "people/token_list.html", context, status=status)
 
 
 @require_POST
