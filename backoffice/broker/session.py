@@ -12,10 +12,11 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 
 from backoffice.broker import calendar
 from backoffice.broker import client as broker
@@ -35,6 +36,7 @@ ESTABLISH_SECONDS = 30
 COMPETING_SECONDS = 60
 RETRY_SECONDS = (5, 15, 30, 60)  # never quicker than once a minute in the long run: IBKR locks out re-login loops
 STREAM_AGAIN = timedelta(seconds=60)  # after IBKR refused a stream though the session was good
+OF_THE_SESSION = ("username", "client_id", "environment", "base_url")  # with another of these it is another session
 TICKLE_PATH = "/v1/api/tickle"
 
 
@@ -47,6 +49,7 @@ class Keeper:
 
     def __init__(self, master: MasterAccount, *, sleep: Callable[[int], None] = time.sleep) -> None:
         self.master = master
+        self._master_then = copy(master)  # as it was when this keeper took the username over
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self.fence = 0
         self._sleep = sleep
@@ -63,6 +66,8 @@ class Keeper:
             owner=self.owner, lease_until=now + LEASE, fence=F("fence") + 1
         )
         if taken:
+            self.master.refresh_from_db()
+            self._master_then = copy(self.master)
             self.fence = self._row().fence
         return bool(taken)
 
@@ -117,10 +122,13 @@ class Keeper:
         return status
 
     def keep(self, *, should_stop: Callable[[], bool]) -> None:
-        """Own the session until told to stop, then leave none behind. Returns when stopped or when the lease is lost."""
+        """Own the session until told to stop, then leave none behind.
+
+        Returns when stopped, when the lease is lost, and when the connection has become another one; a new key is used.
+        """
         failures = 0
         try:
-            while not should_stop():
+            while not should_stop() and self._is_the_same_connection():
                 self._renew()
                 try:
                     self._rest_or_step(should_stop)
@@ -135,6 +143,14 @@ class Keeper:
             return
         finally:
             self._hang_up()
+
+    def _is_the_same_connection(self) -> bool:
+        """Look whether the session we keep is still this connection's, and take over what else was changed of it."""
+        self.master.refresh_from_db()
+        is_same = all(getattr(self.master, name) == getattr(self._master_then, name) for name in OF_THE_SESSION)
+        if is_same:
+            self._master_then = copy(self.master)
+        return is_same
 
     def _rest_or_step(self, should_stop: Callable[[], bool]) -> None:
         closure = calendar.closed_for_path(self.master, TICKLE_PATH)
@@ -227,23 +243,21 @@ class Keeper:
         self._pause(LOOK_EVERY_SECONDS, should_stop)
 
     def close(self) -> None:
-        """Log out and give the lease back."""
+        """Log out and give the lease back. Where IBKR heard nothing of it, the next keeper takes that session up again."""
         self._hang_up()
         row = self._row()
+        changes: dict[str, object] = {"bearer": None}
+        detail = "Logged out" if row.bearer else ""
         if row.bearer and row.state != SessionState.COMPETING:
             self._note(SessionState.STARTING, "Logging out")  # a session we lost sight of may still be there
             try:
-                broker.client_for(self.master, lane="session").session.logout()
+                broker.client_for(self._master_then, lane="session").session.logout()
+            except AuthFailed:
+                detail = "Ended at IBKR"  # nobody is logged in with that bearer any more
             except IbkrError as error:
-                self._note(SessionState.DOWN, f"Not logged out: {error.reason}")
-        BrokerageSession.objects.filter(master=self.master, fence=self.fence).update(
-            state=SessionState.DOWN,
-            bearer=None,
-            owner="",
-            lease_until=None,
-            changed_at=clock.now(),
-            detail="Logged out",
-        )
+                detail = f"Not logged out: {error.reason}"
+                changes = {} if self._is_the_same_connection() else changes
+        self._note(SessionState.DOWN, detail, owner="", lease_until=None, **changes)
 
     def _prime(self, client: IbkrClient) -> None:
         # Without these two reads everything under /iserver and /portfolio answers with an error (trading.md section 2).
@@ -266,8 +280,10 @@ class Keeper:
             raise LeaseLost
 
     def _note(self, state: SessionState, detail: str, **changes: object) -> None:
+        # A state that is only said again began when it was first said: pages tell since when.
+        since = Case(When(state=state, then=F("changed_at")), default=Value(clock.now()))
         mine = BrokerageSession.objects.filter(master=self.master, fence=self.fence)
-        if not mine.update(state=state, detail=detail[:300], changed_at=clock.now(), **changes):
+        if not mine.update(state=state, detail=detail[:300], changed_at=since, **changes):
             raise LeaseLost
 
 

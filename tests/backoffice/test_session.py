@@ -9,7 +9,7 @@ import time_machine
 
 from backoffice.broker import client as broker
 from backoffice.broker import streaming
-from backoffice.broker.models import AccessToken, BrokerageSession, FamilyHealth, SessionState
+from backoffice.broker.models import AccessToken, BrokerageSession, FamilyHealth, MasterAccount, SessionState
 from backoffice.broker.session import Keeper, LeaseLost
 from backoffice.core import clock
 from backoffice.ibkr.errors import AuthFailed, NotSent
@@ -109,6 +109,77 @@ def test_stopping_logs_out_and_leaves_no_bearer(
     live_session.refresh_from_db()
     assert (live_session.state, live_session.bearer, live_session.owner) == (SessionState.DOWN, None, "")
     assert sandbox.requests()[-1]["path"].endswith("/logout")
+
+
+def test_a_logout_that_ibkr_did_not_hear_is_said_and_its_session_taken_up_again(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any
+) -> None:
+    sandbox.fault({"method": "POST", "path": "/v1/api/logout", "phase": "pre_read", "action": "reset", "times": 9})
+    keeper = Keeper(connected_master)
+    assert keeper.acquire()
+
+    keeper.keep(should_stop=lambda: True)
+
+    live_session.refresh_from_db()
+    assert (live_session.state, live_session.owner, live_session.lease_until) == (SessionState.DOWN, "", None)
+    assert live_session.detail.startswith("Not logged out: ")
+    sandbox.clear_faults()
+    successor = Keeper(connected_master)
+    assert successor.acquire()
+    assert successor.open()
+    live_session.refresh_from_db()
+    assert (live_session.state, live_session.serial) == (SessionState.LIVE, 1)
+    assert logins(sandbox) == ["sso-sessions", "init"]
+
+
+def test_a_connection_with_another_username_gets_a_session_of_its_own_and_the_old_one_is_logged_out(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any
+) -> None:
+    keeper = Keeper(connected_master)
+    assert keeper.acquire()
+    MasterAccount.objects.update(username="")
+
+    keeper.keep(should_stop=lambda: False)
+
+    live_session.refresh_from_db()
+    assert (live_session.state, live_session.bearer, live_session.owner) == (SessionState.DOWN, None, "")
+    assert sandbox.requests()[-1]["path"].endswith("/logout")
+
+
+def test_a_key_exchanged_meanwhile_signs_the_next_sign_on(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any
+) -> None:
+    keeper = Keeper(connected_master, sleep=lambda _seconds: None)
+    assert keeper.acquire()
+    MasterAccount.objects.update(key_id="nobodys-1")
+    BrokerageSession.objects.update(state=SessionState.DOWN, bearer=None)
+    AccessToken.objects.all().delete()
+    turns = iter([False])
+
+    keeper.keep(should_stop=lambda: next(turns, True))
+
+    assert keeper.master.key_id == "nobodys-1"
+    assert sandbox.requests()[-1]["path"].endswith("/token")
+    assert sandbox.requests()[-1]["status"] >= 400
+
+
+def test_pages_learn_since_when_a_session_is_as_it_is(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any
+) -> None:
+    keeper = Keeper(connected_master)
+    assert keeper.acquire()
+    since = live_session.changed_at
+
+    keeper._tickle()
+    live_session.refresh_from_db()
+    assert live_session.changed_at == since
+    sandbox.control("POST", "session", {"username": "alder01", "action": "steal"})
+    keeper._tickle()
+
+    live_session.refresh_from_db()
+    assert live_session.changed_at is not None
+    assert since is not None
+    assert live_session.changed_at > since
 
 
 def logins(sandbox: Any) -> list[str]:

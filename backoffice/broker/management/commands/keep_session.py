@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from backoffice.broker.models import MasterAccount
 from backoffice.broker.session import Keeper
@@ -31,10 +31,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, stop)
         threads: dict[Any, threading.Thread] = {}
         while not stopping.is_set():
-            masters = MasterAccount.objects.exclude(username="")
-            if options["accounts"]:
-                masters = masters.filter(account__in=options["accounts"])
-            for master in masters:
+            for master in _masters(options["accounts"]):
                 # A connection added while we run gets its keeper too.
                 if master.pk not in threads or not threads[master.pk].is_alive():
                     threads[master.pk] = threading.Thread(target=_own, args=(master, stopping), name=master.account)
@@ -44,12 +41,22 @@ class Command(BaseCommand):
             thread.join(timeout=20)
 
 
+def _masters(accounts: list[str]) -> list[MasterAccount]:
+    """Return the connections to keep a session of; none while the database is away, which the keepers see for themselves."""
+    close_old_connections()
+    found = MasterAccount.objects.exclude(username="")
+    try:
+        return list(found.filter(account__in=accounts) if accounts else found)
+    except (OperationalError, InterfaceError):
+        return []
+
+
 def _own(master: MasterAccount, stopping: threading.Event) -> None:
     def sleep(seconds: int) -> None:
         stopping.wait(seconds)
 
     keeper = Keeper(master, sleep=sleep)
-    while not stopping.is_set():
+    while not stopping.is_set() and MasterAccount.objects.filter(pk=master.pk).exclude(username="").exists():
         close_old_connections()
         if keeper.acquire():
             keeper.keep(should_stop=stopping.is_set)
