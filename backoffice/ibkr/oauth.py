@@ -17,6 +17,7 @@ from backoffice.ibkr import signing
 from backoffice.ibkr.answers import problem_in, readable_or_none
 from backoffice.ibkr.environments import Credentials, Environment
 from backoffice.ibkr.errors import AuthFailed, RateLimited, Unavailable
+from backoffice.ibkr.parsing import number
 from backoffice.ibkr.scopes import SCOPES
 from backoffice.ibkr.transport import Call, Effect, Reply, Transport, retry_after
 from backoffice.ibkr.types.oauth import AccessToken
@@ -25,6 +26,7 @@ from backoffice.ibkr.wire import Unreadable, decode, encode
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 BACKDATED_SECONDS = 10  # tolerates our clock running a little ahead
 TOLERATED_SKEW_SECONDS = 30
+LONGEST_LIFE = 24 * 3600  # longer than IBKR's 86,399 s is not believed: a token is asked for again at 80 % of it
 
 
 class OAuth:
@@ -131,14 +133,8 @@ def _token_in(reply: Reply, scopes: tuple[str, ...]) -> AccessToken:
             raise AuthFailed(_refusal(said, reply), status=reply.status, exchange=reply.exchange)
     if reply.status != 200 or not isinstance(body, dict):
         raise Unavailable(said or f"IBKR answered HTTP {reply.status}.", status=reply.status, exchange=reply.exchange)
-    value, lifetime, granted = body.get("access_token"), body.get("expires_in"), body.get("scope")
-    if (
-        not isinstance(value, str)
-        or not value.isascii()
-        or not value.strip()
-        or not isinstance(lifetime, int)
-        or lifetime <= 0
-    ):
+    value, lifetime, granted = body.get("access_token"), _seconds(body.get("expires_in")), body.get("scope")
+    if not isinstance(value, str) or not value.isascii() or not value.strip() or lifetime <= 0:
         raise Unavailable("IBKR's token answer cannot be read.", status=reply.status, exchange=reply.exchange)
     names = granted.split() if isinstance(granted, str) and granted.strip() else scopes
     return AccessToken(
@@ -148,6 +144,15 @@ def _token_in(reply: Reply, scopes: tuple[str, ...]) -> AccessToken:
         master=_master_of(value),
         skew_seconds=reply.exchange.skew_seconds,
     )
+
+
+def _seconds(lifetime: object) -> int:
+    """Return a token's life in whole seconds, whether IBKR wrote a number or text; 0 for what is neither."""
+    try:
+        seconds = number(lifetime) or 0
+    except ValueError:
+        return 0
+    return int(min(max(seconds, 0), LONGEST_LIFE))
 
 
 def _refusal(said: str, reply: Reply) -> str:

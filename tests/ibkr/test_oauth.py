@@ -177,7 +177,30 @@ def test_many_threads_share_one_token_call() -> None:
     assert len(fetched) == 1
 
 
-@pytest.mark.parametrize("body", [{}, {"access_token": "", "expires_in": 60}, {"access_token": "abc"}, b"<html>"])
+@pytest.mark.parametrize(
+    ("written", "seconds"), [(60, 60), ("86399", 86399), (b"3600.0", 3600), ("1,800", 1800), (10**30, 86400)]
+)
+def test_a_tokens_life_is_read_in_whatever_form_it_is_written(
+    bench: Bench, oauth: OAuth, written: object, seconds: int
+) -> None:
+    life = written if isinstance(written, bytes) else json.dumps(written).encode()
+    bench.server.play(answer(200, b'{"access_token":"abc","expires_in":' + life + b"}"))
+
+    assert oauth.token(["echo.read"]).expires_in == seconds
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"access_token": "", "expires_in": 60},
+        {"access_token": "abc"},
+        {"access_token": "abc", "expires_in": True},
+        {"access_token": "abc", "expires_in": "soon"},
+        {"access_token": "abc", "expires_in": -1},
+        b"<html>",
+    ],
+)
 def test_an_answer_without_a_token_is_no_token(bench: Bench, oauth: OAuth, body: object) -> None:
     bench.server.play(answer(200, body))
 

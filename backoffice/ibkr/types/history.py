@@ -127,4 +127,7 @@ def start_time(moment: datetime) -> str:
 
 
 def _unscaled(value: Decimal | None, factor: Decimal | None) -> Decimal | None:
-    return value / factor if value is not None and factor else None
+    try:
+        return value / factor if value is not None and factor else None
+    except ArithmeticError:  # JSON can say 1e999999
+        return None
