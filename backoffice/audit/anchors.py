@@ -6,8 +6,10 @@ middle. The same line is shown on the audit page and printed by `manage.py verif
 serves as well as the file (`verify_audit --anchors FILE`).
 """
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from django.conf import settings
 
 from backoffice.audit import keys, sealing
 from backoffice.core import clock
+
+log = logging.getLogger(__name__)
 
 FILE = "audit-anchors.jsonl"
 
@@ -40,16 +44,21 @@ def path() -> Path:
 
 def drop() -> Anchor:
     """Sign the present head, append it to the file, and return it once it is on the disk."""
-    end, at, target = sealing.head(), clock.now(), path()
+    target = path()
     target.parent.mkdir(parents=True, exist_ok=True)
-    before = _last_line(target)
-    facts = {"at": at.isoformat(), "count": end.count, "head": end.seal, "key": keys.current(),
-             "previous": hashlib.sha256(before.encode()).hexdigest() if before else ""}  # fmt: skip
-    line = json.dumps({**facts, "signature": _signature(facts)}, sort_keys=True)
-    with target.open("ab") as file:
+    with target.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # two at once would both name the same line before
+        before = _last_line(target)
+        # A line that a crash cut short has no end; the next one takes its place.
+        file.truncate(_whole(target))
+        end, at = sealing.head(), clock.now()
+        facts = {"at": at.isoformat(), "count": end.count, "head": end.seal, "key": keys.current(),
+                 "previous": hashlib.sha256(before.encode()).hexdigest() if before else ""}  # fmt: skip
+        line = json.dumps({**facts, "signature": _signature(facts)}, sort_keys=True)
         file.write(f"{line}\n".encode())
         file.flush()
         os.fsync(file.fileno())
+    log.info("audit anchor %s", line)  # where logs are collected, one more copy outside
     return Anchor(end.count, end.seal, at, line)
 
 
@@ -59,7 +68,9 @@ def read(source: Path) -> Iterator[Anchor]:
         return
     before = ""
     with source.open(encoding="utf-8") as file:
-        for line in (text.rstrip("\n") for text in file):
+        for line in (
+            text[:-1] for text in file if text.endswith("\n")
+        ):  # the last may be in the middle of being written
             yield _parsed(line, before)
             before = line
 
@@ -95,6 +106,15 @@ def _last_line(source: Path) -> str:
     if not source.exists():
         return ""
     with source.open("rb") as file:
-        file.seek(max(source.stat().st_size - 4096, 0))
-        lines = file.read().decode().splitlines()
+        file.seek(max(_whole(source) - 4096, 0))
+        lines = file.read(_whole(source) - file.tell()).decode().splitlines()
     return lines[-1] if lines else ""
+
+
+def _whole(source: Path) -> int:
+    """How many bytes of a file are whole lines."""
+    size = source.stat().st_size
+    with source.open("rb") as file:
+        file.seek(max(size - 4096, 0))
+        start, tail = file.tell(), file.read()
+    return start + tail.rfind(b"\n") + 1 if b"\n" in tail else 0

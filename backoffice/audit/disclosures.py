@@ -4,6 +4,8 @@ An insider who reads client after client is let through up to REVEALS_PER_HOUR v
 writes an alarm for the principals, and more are refused (reliability.md Z13).
 """
 
+import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +13,12 @@ from django.conf import settings
 from django.db import models
 
 from backoffice.audit import services
-from backoffice.audit.models import Entry
+from backoffice.audit.models import Disclosure, Entry
+from backoffice.audit.reading import Row
 from backoffice.core import clock
 from backoffice.core.errors import NotPermitted
+
+Named = list[tuple[str, str]]
 
 ALARM = "audit.mass_reveal"
 HOUR = timedelta(hours=1)
@@ -54,3 +59,20 @@ def of(row: models.Model) -> "models.QuerySet[Entry]":
         .select_related("actor", "seal")
         .order_by("-at", "-id")
     )  # fmt: skip
+
+
+def named_by(entries: Sequence[int]) -> dict[int, Named]:
+    """Return whom each of some entries names, as (model, key), in the order that its digest was made over."""
+    found: dict[int, Named] = {}
+    rows = Disclosure.objects.filter(entry__in=entries) if entries else Disclosure.objects.none()
+    for entry, model, key in rows.values_list("entry_id", "subject_model", "subject_id").iterator(chunk_size=5_000):
+        found.setdefault(entry, []).append((model, key))
+    return {entry: sorted(named) for entry, named in found.items()}
+
+
+def are_those_of(row: Row, named: Named) -> bool:
+    """Whether these are the people an entry was recorded with: their digest is in its data, which its mac covers."""
+    data = json.loads(row.content.data) if '"disclosed_sha256"' in row.content.data else {}
+    if "disclosed_sha256" not in data:
+        return not named
+    return bool(data["disclosed_sha256"] == services.digest_of_disclosed(named, row.key_id))

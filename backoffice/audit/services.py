@@ -51,7 +51,7 @@ def record(
     seen = sorted({(row._meta.label_lower, str(row.pk)) for row in disclosed})
     if seen:
         data["disclosed"] = len(seen)
-        data["disclosed_sha256"] = keys.sign("disclosed", json.dumps(seen).encode(), keys.current())
+        data["disclosed_sha256"] = digest_of_disclosed(seen, keys.current())
     canonical.require_plain(data)
     entry = Entry(
         id=_next_id(),
@@ -127,6 +127,11 @@ def digest(row: models.Model) -> str:
     plain = {field.attname: _plain(field, values[field.attname]) for field in row._meta.concrete_fields}
     text = json.dumps([row._meta.label_lower, plain], sort_keys=True, cls=DecimalEncoder)
     return keys.sign("digest", text.encode(), keys.current())
+
+
+def digest_of_disclosed(seen: list[tuple[str, str]], key_id: str) -> str:
+    """Return the keyed digest of whom an entry lets out, given as sorted (model, key). Raises UnknownKey."""
+    return keys.sign("disclosed", json.dumps(seen).encode(), key_id)
 
 
 def digest_of_text(text: str) -> str:

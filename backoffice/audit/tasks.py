@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from backoffice.audit import anchors, exchanges, sealing, verifying
+from backoffice.audit import anchors, exchanges, ledgers, sealing, verifying
 
 
 @shared_task(name="audit.seal_entries")
@@ -12,7 +12,7 @@ def seal_entries() -> None:
 
 @shared_task(name="audit.drop_anchor")
 def drop_anchor() -> None:
-    exchanges.seal()
+    ledgers.seal()
     sealing.seal_committed()
     anchors.drop()
 

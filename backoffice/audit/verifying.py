@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection
 
-from backoffice.audit import anchors, canonical, exchanges, keys, reading, sealing
-from backoffice.audit.models import Entry, Verification
+from backoffice.audit import anchors, canonical, disclosures, keys, ledgers, reading, sealing
+from backoffice.audit.models import Verification
 from backoffice.core import clock
 
 BATCH = 20_000
@@ -27,6 +27,7 @@ _LOOSE = (
     f"SELECT {reading.COLUMNS} FROM audit_entry e"  # noqa: S608 - our own columns
     " WHERE e.id > %s AND NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.entry_id = e.id) ORDER BY e.id LIMIT %s"
 )
+_SHOWN = "the people whose data it let out are not those it was recorded with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def verify(*, anchor_files: Iterable[Path] = (), progress: Callable[[int], None]
         next((Problem(f"the anchor of {each.at:%Y-%m-%d %H:%M:%S} UTC: {each.problem}") for each in known if each.problem), None)
         or walk.chain(known, progress)
         or walk.loose_ends()
-        or _exchanges()
+        or _ledgers()
     )  # fmt: skip
     return Report(
         checked=walk.checked,
@@ -103,8 +104,9 @@ class _Walk:
         while anchor is not None and anchor.count == 0:
             anchor = next(due, None)
         for batch in self._batches():
+            shown = disclosures.named_by([values[1] for values in batch])
             for values in batch:
-                if (problem := self._step(values)) is not None:
+                if (problem := self._step(values, shown.get(values[1], []))) is not None:
                     return problem
                 while anchor is not None and anchor.count == self.checked:
                     if anchor.head != self.previous:
@@ -131,7 +133,7 @@ class _Walk:
                 return
             yield batch
 
-    def _step(self, values: tuple[Any, ...]) -> Problem | None:
+    def _step(self, values: tuple[Any, ...], shown: disclosures.Named) -> Problem | None:
         position, entry_id, key_id, seal = values[:4]
         if position != self.checked + 1:
             return Problem(f"the row is gone; position {position} follows", self.checked + 1)
@@ -141,6 +143,8 @@ class _Walk:
         try:
             if canonical.mac(row.content, row.key_id) != row.mac:
                 return Problem("its content is not what was recorded", position, entry_id)
+            if not disclosures.are_those_of(row, shown):
+                return Problem(_SHOWN, position, entry_id)
             if canonical.seal(position, self.previous, entry_id, row.mac, key_id) != seal:
                 return Problem("its seal does not follow from the row before it", position, entry_id)
         except keys.UnknownKey as error:
@@ -157,9 +161,12 @@ class _Walk:
             with connection.cursor() as cursor:
                 cursor.execute(_LOOSE, [last_id, BATCH])
                 batch = [reading.row(values) for values in cursor.fetchall()]
+            shown = disclosures.named_by([row.content.id for row in batch])
             for row in batch:
                 if not row.is_genuine:
                     return Problem("it was not written by the product", entry=row.content.id)
+                if not disclosures.are_those_of(row, shown.get(row.content.id, [])):
+                    return Problem(_SHOWN, entry=row.content.id)
                 if row.content.at < oldest:
                     return Problem("it has lost its place in the chain", entry=row.content.id)
             self.unsealed += len(batch)
@@ -168,13 +175,12 @@ class _Walk:
             last_id = batch[-1].content.id
 
 
-def _exchanges() -> Problem | None:
-    """What was said to and by IBKR, run by run against the chain's own digests of it."""
-    for entry in Entry.objects.filter(action=exchanges.SEALED).order_by("at", "id").iterator():
-        after, last = int(entry.data["after"]), int(entry.data["last"])
-        if exchanges.digest_of(after, last) != (entry.data["count"], entry.data["sha256"]):
-            return Problem(f"the exchanges with IBKR from {after + 1} to {last} are not those that were bound here",
-                           entry.seal.position if entry.is_sealed else None, entry.pk)  # fmt: skip
+def _ledgers() -> Problem | None:
+    """What was said to and by IBKR, and every change of state, run by run against the chain's own digests of it."""
+    for ledger in ledgers.ALL:
+        if (found := ledger.broken()) is not None:
+            entry, what = found
+            return Problem(what, entry.seal.position if entry.is_sealed else None, entry.pk)
     return None
 
 

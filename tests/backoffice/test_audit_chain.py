@@ -3,8 +3,11 @@
 import json
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -12,13 +15,15 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from backoffice.audit import anchors, canonical, sealing, services, verifying
+from backoffice.audit import anchors, canonical, ledgers, sealing, services, verifying
 from backoffice.audit.models import Disclosure, Entry, Seal, Verification
+from backoffice.core import clock
+from backoffice.core.models import StatusEvent
 
 pytestmark = pytest.mark.django_db
 ROWS = 60
 TAMPERED = 1000
-TABLES = ("audit_entry", "audit_seal")
+TABLES = ("audit_entry", "audit_seal", "audit_disclosure")
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +45,7 @@ def chain(advisor: Any, principal: Any, master: Any) -> list[Entry]:
                     summary=f"Nº {number} done",
                     number=number,
                     list=["a", {"b": None, "c": True}],
+                    disclosed=[advisor, principal] if number % 5 == 0 else [],
                 )
             )
     assert sealing.seal_committed() == ROWS
@@ -56,10 +62,11 @@ def as_administrator(chain: list[Entry]) -> Callable[..., None]:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         cursor.execute("ALTER TABLE audit_seal DROP CONSTRAINT audit_seal_pkey")
         cursor.execute(
-            "SELECT conname FROM pg_constraint WHERE conrelid = 'audit_seal'::regclass AND contype IN ('f', 'u')"
+            "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype IN ('f', 'u')"
+            " AND conrelid IN ('audit_seal'::regclass, 'audit_disclosure'::regclass)"
         )
-        for (name,) in cursor.fetchall():
-            cursor.execute(f'ALTER TABLE audit_seal DROP CONSTRAINT "{name}"')
+        for table, name in cursor.fetchall():
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
 
     def run(sql: str, *values: Any) -> None:
         with connection.cursor() as cursor:
@@ -207,7 +214,8 @@ def tamper(run: Callable[..., None], entries: list[Entry], chance: random.Random
     one = entries[place]
     kind = chance.choice(
         ["update", "retime", "delete", "delete both", "delete and close up", "insert", "swap contents", "swap places",
-         "move", "copy mac", "truncate", "truncate seals", "empty", "reseal", "blank actor", "edit data"]
+         "move", "copy mac", "truncate", "truncate seals", "empty", "reseal", "blank actor", "edit data",
+         "forget who was shown", "show another", "show one more"]
     )  # fmt: skip
     match kind:
         case "update":
@@ -271,6 +279,21 @@ def tamper(run: Callable[..., None], entries: list[Entry], chance: random.Random
                 " WHERE id = %s", one.pk)  # fmt: skip
         case "edit data":
             run("UPDATE audit_entry SET data = jsonb_set(data, '{number}', '-1') WHERE id = %s", one.pk)
+        case "forget who was shown":
+            place -= place % 5
+            run("DELETE FROM audit_disclosure WHERE id = (SELECT max(id) FROM audit_disclosure WHERE entry_id = %s)",
+                entries[place].pk)  # fmt: skip
+        case "show another":
+            place -= place % 5
+            run(
+                "UPDATE audit_disclosure SET subject_id = left(subject_id, 35) || '~' WHERE entry_id = %s",
+                entries[place].pk,
+            )
+        case "show one more":
+            run(
+                "INSERT INTO audit_disclosure (entry_id, subject_model, subject_id) VALUES (%s, 'people.user', '1')",
+                one.pk,
+            )
     return kind, place + 1
 
 
@@ -349,6 +372,32 @@ def test_anchors_that_were_changed_are_found(
     assert problem in found.what
 
 
+def test_a_line_that_a_crash_cut_short_is_no_false_alarm(chain: list[Entry]) -> None:
+    with anchors.path().open("a") as file:
+        file.write('{"at": "2026-11-20T10:05')
+
+    assert verifying.verify().is_whole
+    dropped = anchors.drop()
+
+    assert anchors.path().read_text().splitlines()[-1] == dropped.line
+    assert [each.problem for each in anchors.read(anchors.path())] == ["", ""]
+    assert verifying.verify().is_whole
+
+
+def test_anchors_dropped_at_once_by_several_workers_follow_one_another(chain: list[Entry]) -> None:
+    at_once = Barrier(4)
+
+    def drop(_: int) -> None:
+        at_once.wait()
+        anchors.drop()
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(drop, range(4)))
+
+    assert [each.problem for each in anchors.read(anchors.path())] == [""] * 5
+
+
 @pytest.mark.row(id="Z12")
 def test_a_copy_of_the_anchors_kept_elsewhere_shows_a_tail_cut_off_here_and_there(
     chain: list[Entry], as_administrator: Callable[..., None], tmp_path: Path
@@ -365,6 +414,52 @@ def test_a_copy_of_the_anchors_kept_elsewhere_shows_a_tail_cut_off_here_and_ther
     assert problem is not None
     assert problem.position == ROWS
     assert problem.what.startswith("the end of the chain was cut off")
+
+
+# ---- what is bound into the chain besides
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE core_statusevent SET because = 'Nothing' WHERE new = 'to2'",
+        "UPDATE core_statusevent SET actor_id = NULL WHERE new = 'to2'",
+        "DELETE FROM core_statusevent WHERE new = 'to4'",
+        "INSERT INTO core_statusevent (id, subject_model, subject_id, old, new, because, at)"
+        " SELECT id - 1, subject_model, subject_id, 'x', 'y', 'Slipped in', at FROM core_statusevent WHERE new = 'to2'",
+    ],
+)
+def test_a_changed_move_of_a_lifecycle_is_found_by_the_entry_that_binds_it(change: str, principal: Any) -> None:
+    for number in range(5):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval(pg_get_serial_sequence('core_statusevent', 'id'))")
+        StatusEvent.objects.create(
+            subject_model="people.user", subject_id=str(principal.pk), old="from", new=f"to{number}", because="A reason",
+            actor=principal, at=clock.now() - timedelta(minutes=11),
+        )  # fmt: skip
+    assert (ledgers.MOVES.seal(), ledgers.MOVES.seal()) == (5, 0)
+    bound = Entry.objects.get(action="audit.seal_moves")
+    sealing.seal_committed()
+    assert verifying.verify().is_whole
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE core_statusevent DISABLE TRIGGER USER")
+        cursor.execute(change)
+    problem = verifying.verify().problem
+
+    assert problem is not None
+    assert (problem.entry, problem.position) == (bound.pk, 1)
+    assert "the changes of state" in problem.what
+
+
+def test_a_move_of_this_moment_waits_until_nothing_earlier_can_still_commit(principal: Any) -> None:
+    StatusEvent.objects.create(
+        subject_model="people.user", subject_id=str(principal.pk), old="a", new="b", because="Now", at=clock.now()
+    )
+
+    assert ledgers.seal() == 0
+    assert verifying.verify().is_whole
 
 
 # ---- the command, and the check a person asks for

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.db import connection
 
-from backoffice.audit import exchanges, sealing, services, verifying
+from backoffice.audit import exchanges, ledgers, sealing, services, verifying
 from backoffice.audit.models import Entry, Exchange
 from backoffice.broker.client import client_for
 from backoffice.broker.health import record_exchange
@@ -102,8 +102,8 @@ def test_a_changed_exchange_is_found_by_the_entry_that_binds_it(change: str, mas
             _note(master, principal, number)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT nextval(pg_get_serial_sequence('audit_exchange', 'id'))")
-    assert exchanges.seal() == 5
-    assert exchanges.seal() == 0
+    assert ledgers.EXCHANGES.seal() == 5
+    assert ledgers.EXCHANGES.seal() == 0
     bound = Entry.objects.get(action="audit.seal_exchanges")
     sealing.seal_committed()
     assert verifying.verify().is_whole
