@@ -23,7 +23,7 @@ from backoffice.ibkr.diagnosis import (
     wrong_environment,
 )
 from backoffice.ibkr.environments import require_safe
-from backoffice.ibkr.errors import AuthFailed, IbkrError
+from backoffice.ibkr.errors import AuthFailed, HeldBack, IbkrError
 from backoffice.ibkr.oauth import TOLERATED_SKEW_SECONDS
 from backoffice.ibkr.session import Session
 
@@ -151,12 +151,16 @@ class _Checkup:
             finally:
                 _close(session.logout)
 
-    def _validate(self, session: Session) -> None:
-        found = session.validate()
+    def _validate(self, session: Session) -> Explanation | None:
+        try:
+            found = session.validate()
+        except HeldBack as held:  # IBKR allows one look a minute, and the session's keeper may have had it
+            return explain(held, doing=Doing.VALIDATION, facts=self._facts)
         if found.is_valid is False:
             raise AuthFailed("IBKR says that the sign-on is not valid.", status=401)
         if found.username and found.username.lower() != self._facts.username.lower():
             raise _Wrong(other_username(found.username, self._facts))
+        return None
 
 
 def _close(logout: Callable[[], bool]) -> None:

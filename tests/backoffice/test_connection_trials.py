@@ -235,6 +235,17 @@ def test_a_refusal_without_a_word_names_everything_to_be_compared(bench: Bench) 
     assert "Compare with IBKR the client id ALDER-ROW-FA, the key id tests-1 and the public key (thumbprint " in printed
 
 
+def test_a_look_that_ibkrs_limits_hold_back_is_no_fault_of_the_connection(connected_master: Any, settings: Any) -> None:
+    settings.SANDBOX_LIMITS = True
+
+    assert command("test_connection", "F1000001")[1] == ""
+    printed, error = command("test_connection", "F1000001")  # within the minute of its one look at a sign-on
+
+    assert error == ""
+    assert "note  Sign-on check " in printed
+    assert "Nothing was sent; wait until " in printed
+
+
 @pytest.mark.parametrize("policy", ["refuse", "narrow"])
 def test_work_whose_scopes_are_not_granted_is_named_though_the_rest_works(
     bench: Bench, client: Client, administrator: Any, policy: str
