@@ -4,6 +4,7 @@ The table below says for each name in the URLconf who may do what; the requests 
 in the table, or a line without an address, fails.
 """
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -546,6 +547,29 @@ def test_things_of_another_book_are_not_reached_by_naming_them_in_a_form(
         # The account's own list of banks may be asked for again while its form is drawn; nothing else is written.
         assert (name, reply.status, set(reply.writes) - {"funding_banklisting"}) == (name, status, set())
         assert not any(trace in reply.text for trace in TRACES[FOREIGN]), name
+
+
+@pytest.mark.row(id="Z02")
+@pytest.mark.parametrize(
+    ("name", "person"),
+    [
+        ("funding:withdraw", "advisor"), ("funding:deposit", "advisor"), ("trading:order_preview", "advisor"),
+        ("trading:group_new", "advisor"), ("clients:application_start", "operations"),
+        ("clients:account_alias", "advisor"), ("clients:account_address", "advisor"), ("clients:document_send", "advisor"),
+        ("people:invite", "administrator"), ("people:tokens", "advisor"),
+    ],
+)  # fmt: skip
+def test_a_protected_field_in_a_form_is_refused_in_words(
+    name: str, person: str, firm: Firm, visitors: dict[str, Visitor]
+) -> None:
+    of = MATRIX[name].of
+    url = reverse(name, args=firm.address_of(person, of, OWN) if of else ())
+    forged = {"approvals_needed": "0", "maker": str(firm.people["viewer"].pk), "is_superuser": "1"}
+
+    reply = visitors[person].ask("POST", url, {"intent": "7b0b2a54-6f55-4f0e-a3ce-0f4f6c2f1f10", **forged})
+
+    assert (reply.status, set(reply.writes) - {"funding_banklisting"}) == (422, set())
+    assert "This form does not take “approvals_needed”, “is_superuser”" in html.unescape(reply.text)
 
 
 def test_a_paper_is_not_taken_for_a_task_of_another_application(firm: Firm, visitors: dict[str, Visitor]) -> None:

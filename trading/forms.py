@@ -68,6 +68,8 @@ class Choice:
 class TicketForm(OneUseForm):
     """Instrument, side, size, price, for whom, and why."""
 
+    beside = (UNITS, "text", "allocation_sha256")  # the search's own input stands inside; `SendForm` reads the seal
+
     conid = forms.ModelChoiceField(
         queryset=Instrument.objects.all(),
         to_field_name="conid",
@@ -229,6 +231,8 @@ class ReasonForm(forms.Form):
 
 class GroupForm(OneUseForm):
     """Name, method, members and, where the method wants them, amounts."""
+
+    beside = (MEMBER, AMOUNT)
 
     name = forms.CharField(
         max_length=64,

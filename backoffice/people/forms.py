@@ -9,7 +9,7 @@ from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 
-from backoffice.core.forms import OneUseForm
+from backoffice.core.forms import OneUseForm, StrictForm
 from backoffice.people.models import Book, Role, User
 
 TOKEN_DAYS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
@@ -30,17 +30,17 @@ class InvitationForm(OneUseForm):
     )
 
 
-class RoleForm(forms.Form):
+class RoleForm(StrictForm):
     role = forms.ChoiceField(choices=Role.choices, label="Role")
 
 
-class BooksForm(forms.Form):
+class BooksForm(StrictForm):
     books = forms.ModelMultipleChoiceField(
         Book.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple, label="Books"
     )
 
 
-class AcceptForm(forms.Form):
+class AcceptForm(StrictForm):
     """The password of somebody who was invited, twice."""
 
     password = forms.CharField(

@@ -221,6 +221,40 @@ def test_a_token_pressed_twice_is_one_and_its_text_does_not_come_again(advisor: 
     assert ApiToken.objects.count() == 1
 
 
+# ---- a forged hidden field
+
+
+@pytest.mark.row(id="Z02")
+def test_a_forged_field_of_an_invitation_gives_no_other_role(viewer: User, administrator: User) -> None:
+    services.invite(email="n@example.com", name="Nell New", role="viewer", books=(), by=administrator, link=str)
+    secret = "a-link-that-is-known"
+    Invitation.objects.update(token_sha256=services.digest(secret))
+    good = {"password": "violet harbour 48 kettle", "again": "violet harbour 48 kettle"}
+
+    forged = Client().post(f"/account/seat/{secret}/", {**good, "role": "principal"})
+
+    assert forged.status_code == 422
+    assert "This form does not take “role”." in forged.content.decode()
+    assert not User.objects.filter(email="n@example.com").exists()
+    assert Entry.objects.filter(action="request.refused", data__route="people:accept").count() == 1
+    assert Client().post(f"/account/seat/{secret}/", good).status_code == 302
+
+
+@pytest.mark.row(id="Z02")
+@pytest.mark.parametrize("part", ["role", "books"])
+def test_a_forged_field_changes_nobody(part: str, advisor: User, administrator: User, client: Client) -> None:
+    client.force_login(administrator)
+
+    forged = client.post(
+        f"/people/{advisor.pk}/{part}/", {"role": "viewer"} | {"is_active": "", "email": "me@x.example"}
+    )
+
+    assert forged.status_code == 422
+    assert "This form does not take “email”, “is_active”" in forged.content.decode()
+    assert role_of(advisor) == "advisor"
+    assert Entry.objects.filter(action="request.refused", actor=administrator).count() == 1
+
+
 @pytest.mark.parametrize(
     ("url", "typed", "made"),
     [

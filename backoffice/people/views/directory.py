@@ -183,9 +183,9 @@ def person_role(request: HttpRequest, pk: UUID) -> HttpResponse:
 def person_books(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = BooksForm(request.POST)
     if not form.is_valid():
-        return _page(
-            request, get_object_or_404(User, pk=pk), sentence="One of these books is not there any more.", status=422
-        )
+        gone = "One of these books is not there any more."
+        sentence = gone if "books" in form.errors else str(form.non_field_errors()[0])
+        return _page(request, get_object_or_404(User, pk=pk), sentence=sentence, status=422)
     return _change(
         request, pk, lambda person: services.change_books(person, books=form.cleaned_data["books"], by=reader(request))
     )
