@@ -27,7 +27,7 @@ MOST_FOUND = 6
 
 def register() -> None:
     """Put funding's parts in their places."""
-    decisions.register("funding.cashtransfer", reviewing.review)
+    decisions.register("funding.cashtransfer", reviewing.review, reviewing.headline)
     registry.navigation.add(
         NavigationEntry(
             "Money", "Funding", "arrows-exchange", "funding:list", "funding.view", count=count, order=10, mobile=3
@@ -62,25 +62,9 @@ def count(user: User) -> Count | None:
 
 
 def inbox(user: User) -> Iterator[InboxItem]:
-    """What a person must do about money: approve, own a doubt, learn of a refusal."""
+    """What a person must do about money: own a doubt, learn of a refusal. (Approvals come from the journal.)"""
     if not may(user, "funding.view"):
         return
-    if may(user, "funding.approve") and may(user, "journal.approve"):
-        for transfer in selectors.waiting_for(user)[:50]:
-            yield InboxItem(
-                kind=f"funding.approval:{transfer.pk}",
-                group="approval",
-                title=f"Withdrawal for {transfer.account.client.name}",
-                detail=f"From {transfer.account.number} to {_bank(transfer)}, made by {transfer.requested_by.name}. "
-                "Nothing is sent before you approve it.",
-                action="Review",
-                url=transfer.get_absolute_url(),
-                icon="arrows-exchange",
-                tone="wait",
-                amount=_money(transfer),
-                since=transfer.requested_at,
-                since_words="Waiting",
-            )
     if may(user, "funding.request"):
         yield from _doubts(user)
         yield from _refusals(user)
@@ -188,10 +172,6 @@ def events_of_client(client: Client, user: User) -> Iterator[TimelineEvent]:
         title = f"{each.get_kind_display()} of {each.money.rounded()}"
         detail = f"{each.account.number}, {each.get_status_display().lower()}."
         yield TimelineEvent(at, title, kind, detail, raw=each.reference, icon="arrows-exchange")  # type: ignore[arg-type]
-
-
-def _bank(transfer: CashTransfer) -> str:
-    return transfer.bank.ending.replace("Bank", "the bank", 1) if transfer.bank else "IBKR"
 
 
 def _money(transfer: CashTransfer) -> Money:

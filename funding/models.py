@@ -122,6 +122,10 @@ class CashTransferQuerySet(models.QuerySet["CashTransfer"]):
         """With everything a row of a list shows."""
         return self.select_related("account", "account__client", "bank", "requested_by")
 
+    def for_review(self) -> "CashTransferQuerySet":
+        """With everything the approvals say of it."""
+        return self.listed()
+
 
 class CashTransfer(models.Model):
     """One movement of cash between a client's bank and an account. Amounts are positive; `kind` is the direction."""

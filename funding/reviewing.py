@@ -5,10 +5,21 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from backoffice.journal.decisions import Review
+from backoffice.journal.decisions import Headline, Review
 from backoffice.journal.models import Submission
 from backoffice.people.policies.comparing import Difference
 from funding.models import CashTransfer, Kind
+
+
+def headline(submission: Submission, subject: Any) -> Headline:
+    """Name the client and both ends, for Today."""
+    transfer: CashTransfer = subject
+    other = transfer.bank.ending.replace("Bank", "the bank", 1) if transfer.bank else "IBKR"
+    return Headline(
+        f"{transfer.get_kind_display()} for {transfer.account.client.name}",
+        f"From {transfer.account.number} to {other}.",
+        transfer.money.rounded(),
+    )
 
 
 def review(submission: Submission, subject: Any) -> Review:

@@ -125,12 +125,6 @@ def twin_of(
     )
 
 
-def waiting_for(user: User) -> CashTransferQuerySet:
-    """Return the transfers this person may approve now: not their own."""
-    found = with_submission_in(CashTransfer.objects.visible_to(user).in_progress(), [State.PROPOSED])
-    return found.exclude(requested_by=user).listed().order_by("requested_at")
-
-
 def in_doubt(user: User) -> CashTransferQuerySet:
     """Return the transfers whose outcome is not known."""
     return with_submission_in(

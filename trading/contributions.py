@@ -39,7 +39,7 @@ DESK = listening.listener()
 
 def register() -> None:
     """Put trading's parts in their places."""
-    decisions.register("trading.order", reviewing.review)
+    decisions.register("trading.order", reviewing.review, reviewing.headline)
     entries = (
         NavigationEntry("Trading", "Portfolio", "chart-pie", "trading:portfolio", "trading.view", order=10, mobile=4),
         NavigationEntry("Trading", "Order ticket", "file-pencil", "trading:order_new", "trading.trade", order=20),

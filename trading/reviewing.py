@@ -4,11 +4,21 @@ from typing import Any
 
 from django.urls import reverse
 
-from backoffice.journal.decisions import Review
+from backoffice.core.money import Money
+from backoffice.journal.decisions import Headline, Review
 from backoffice.journal.models import Submission
 from backoffice.people.policies.comparing import Difference
 from trading import translate
 from trading.models import Order
+
+
+def headline(submission: Submission, subject: Any) -> Headline:
+    """Say the order in a line and what it is about worth, for Today."""
+    order: Order = subject
+    price = f"at {translate.exact(order.limit_price)} or better" if order.limit_price is not None else "at the market"
+    title = f"{order.get_side_display()} {translate.exact(order.quantity)} {order.instrument.symbol} {price}"
+    worth = submission.amount_usd
+    return Headline(title, f"{order.reference} for {order.target_name}.", "" if worth is None else Money(worth, "USD"))
 
 
 def review(submission: Submission, subject: Any) -> Review:

@@ -15,6 +15,7 @@ from backoffice.home import formats, market_hours, registry, second_persons, sel
 from backoffice.home.records import selectors as records
 from backoffice.home.registry import Health, HealthCheck, InboxGroup, InboxItem, NavigationEntry, StateBarItem, Tone
 from backoffice.journal.models import Answer, Heartbeat, Rejection, State, Submission
+from backoffice.journal.selectors import awaiting
 from backoffice.people.models import User
 from backoffice.people.policy import may
 
@@ -89,7 +90,7 @@ def _waiting(user: User) -> registry.Count | None:
 
 
 def _proposed(user: User) -> registry.Count | None:
-    waiting = Submission.objects.filter(state=State.PROPOSED).exclude(maker=user).count()
+    waiting = awaiting(user).count()
     return registry.Count(waiting) if waiting else None
 
 

@@ -6,7 +6,7 @@ is behind sign-in. A matter is marked only after its e-mail has left, so a faili
 
 import logging
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from smtplib import SMTPException
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,6 @@ from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.home import formats, notices, registry
 from backoffice.home.models import Delivery, Notice, NoticePreference
-from backoffice.home.notices import URGENT
 from backoffice.people.models import Role, User
 
 log = logging.getLogger(__name__)
@@ -40,17 +39,24 @@ def deliver() -> int:
 
 def is_quiet(wish: NoticePreference, now: datetime) -> bool:
     """Tell whether it is the person's quiet time; equal ends mean there is none."""
-    here = now.astimezone(ZoneInfo(wish.zone)).time()
+    return _is_within(wish, now.astimezone(ZoneInfo(wish.zone)).time())
+
+
+def _is_within(wish: NoticePreference, here: time) -> bool:
     if wish.quiet_from <= wish.quiet_to:
         return wish.quiet_from <= here < wish.quiet_to
     return here >= wish.quiet_from or here < wish.quiet_to
+
+
+def _wished(wish: NoticePreference, notice: Notice) -> str:
+    return wish.urgent if notices.is_urgent(notice) else wish.other
 
 
 def _at_once(user: User, wish: NoticePreference, now: datetime) -> int:
     due = [
         notice
         for notice in Notice.objects.visible_to(user).unread().filter(mailed_at=None, since__lte=now - HEAD_START)
-        if (wish.urgent if notice.group in URGENT else wish.other) == Delivery.AT_ONCE
+        if _wished(wish, notice) == Delivery.AT_ONCE
     ]
     if not due or not _send(user, _subject(due), due, now):
         return 0
@@ -60,14 +66,16 @@ def _at_once(user: User, wish: NoticePreference, now: datetime) -> int:
 
 def _digest(user: User, wish: NoticePreference, now: datetime) -> int:
     here = now.astimezone(ZoneInfo(wish.zone))
-    if Delivery.DIGEST not in (wish.urgent, wish.other) or here.time() < wish.digest_at:
+    # A digest set into the quiet hours comes at their end: held back till the next one, it would never come at all.
+    at = wish.quiet_to if _is_within(wish, wish.digest_at) else wish.digest_at
+    if Delivery.DIGEST not in (wish.urgent, wish.other) or here.time() < at:
         return 0
     if wish.last_digest_on is not None and wish.last_digest_on >= here.date():
         return 0
     due = [
         notice
         for notice in Notice.objects.visible_to(user).standing().exclude(snoozed_until__gt=now)
-        if (wish.urgent if notice.group in URGENT else wish.other) == Delivery.DIGEST
+        if _wished(wish, notice) == Delivery.DIGEST
     ]
     if due and not _send(user, f"Today: {_subject(due)}", due, now):
         return 0
@@ -77,8 +85,8 @@ def _digest(user: User, wish: NoticePreference, now: datetime) -> int:
 
 def _escalate(principals: list[User], now: datetime) -> int:
     """Tell the principals of urgent matters that nobody they need has looked at. Quiet hours do not hold this back."""
-    late = Notice.objects.standing().filter(
-        group__in=URGENT, read_at__isnull=True, escalated_at__isnull=True, since__lte=now - ESCALATE_AFTER
+    late = notices.urgent(Notice.objects.standing()).filter(
+        read_at__isnull=True, escalated_at__isnull=True, since__lte=now - ESCALATE_AFTER
     )
     seen = set(Notice.objects.standing().filter(read_at__isnull=False).values_list("kind", flat=True))
     unseen = [notice for notice in late if notice.kind not in seen]

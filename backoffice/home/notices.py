@@ -6,9 +6,11 @@ until a time, for a reason; it goes on standing for everybody else.
 """
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from backoffice.audit import services as audit
 from backoffice.core import clock
@@ -19,13 +21,31 @@ from backoffice.home.registry import InboxItem
 from backoffice.people.models import User
 
 URGENT = ("answer", "doubt")  # groups whose matters cannot wait for a digest
+LATE = Q(group="approval", tone="bad")  # nor can what should have been decided by now
 _RANK = {"good": 0, "neutral": 0, "info": 1, "wait": 2, "bad": 3, "unknown": 3}
 LONGEST_SNOOZE = timedelta(days=14)
 
 
+def is_urgent(notice: Notice) -> bool:
+    """Tell whether it is told at once and handed on when nobody looks; `urgent` is the same as a filter."""
+    return notice.group in URGENT or (notice.group == "approval" and notice.tone == "bad")
+
+
+def urgent(standing: "QuerySet[Notice]") -> "QuerySet[Notice]":
+    return standing.filter(Q(group__in=URGENT) | LATE)
+
+
 def note_everybody() -> int:
-    """Write down what needs each active person; return how many notices are new."""
-    return sum(note(user) for user in User.objects.filter(is_active=True))
+    """Write down what needs each active person; return how many notices are new.
+
+    One person's broken row must not keep everybody else from being told: the others are written down all the same, and
+    what went wrong is raised at the end.
+    """
+    new: list[int] = []
+    with ExitStack() as stack:
+        for user in User.objects.filter(is_active=True):
+            stack.callback(lambda each: new.append(note(each)), user)
+    return sum(new)
 
 
 @transaction.atomic
@@ -39,7 +59,7 @@ def note(user: User) -> int:
             Notice.objects.filter(pk=notice.pk).update(gone_at=now)
         elif _is_worse(items[kind], notice):
             Notice.objects.filter(pk=notice.pk).update(
-                tone=items[kind].tone, read_at=None, snoozed_until=None, mailed_at=None
+                tone=items[kind].tone, read_at=None, snoozed_until=None, mailed_at=None, escalated_at=None
             )
     new = [_notice(user, item, now) for kind, item in items.items() if kind not in standing]
     Notice.objects.bulk_create(new, ignore_conflicts=True)

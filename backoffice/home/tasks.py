@@ -15,7 +15,9 @@ def note_and_tell() -> None:
         if not cursor.fetchone()[0]:
             return
         try:
-            notices.note_everybody()
-            notice_mail.deliver()
+            try:
+                notices.note_everybody()
+            finally:
+                notice_mail.deliver()
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

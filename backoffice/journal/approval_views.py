@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlencode
@@ -24,7 +24,7 @@ from backoffice.people.policies.document import FLAGS, KINDS
 from backoffice.people.policy import may, requires
 
 SHOWN = 50
-VIEWS = {"others": "Waiting for you", "mine": "Made by you"}
+VIEWS = {"others": "Waiting for you", "agreed": "Approved by you, not by all", "mine": "Made by you"}
 AMOUNTS = {
     "small": ("below USD 10,000", 0, 10_000),
     "middle": ("USD 10,000 to 100,000", 10_000, 100_000),
@@ -46,8 +46,8 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     user, asked = _reader(request), request.GET
     view = asked.get("view", "others")
     view = view if view in VIEWS else "others"
-    waiting = Submission.objects.filter(state=State.PROPOSED).select_related("maker", "master", "claimed_by")
-    waiting = waiting.filter(maker=user) if view == "mine" else waiting.exclude(maker=user)
+    waiting = _of_view(view, user).select_related("maker", "master", "claimed_by")
+    waiting = waiting.annotate(agreed=Count("approvals", distinct=True)).defer("payload_text")
     document = policies.in_force().document
     patience = timedelta(minutes=document.approval_minutes)
     found = _after(_filtered(waiting, asked, user, patience), asked.get("after", "")).order_by("created_at", "id")
@@ -72,6 +72,13 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     return render(request, "journal/approval_list.html", context)
 
 
+def _of_view(view: str, user: User) -> "QuerySet[Submission]":
+    waiting: QuerySet[Submission] = Submission.objects.filter(state=State.PROPOSED)
+    if view == "mine":
+        return waiting.filter(maker=user)
+    return waiting.filter(approvals__approver=user) if view == "agreed" else selectors.awaiting(user)
+
+
 class _Row:
     """One line of the inbox."""
 
@@ -80,6 +87,7 @@ class _Row:
         self.due_at: datetime = self.submission.created_at + patience
         self.flags = [FLAGS.get(flag, flag) for flag in self.submission.flags]
         self.kind = KINDS[self.submission.kind].label if self.submission.kind in KINDS else "Other"
+        self.is_late = self.due_at < clock.now()
         self.is_claimed_by_me = self.submission.claimed_by_id == user.pk
 
 

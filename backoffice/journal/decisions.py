@@ -12,6 +12,7 @@ from django.db import transaction
 from backoffice.audit import services as audit
 from backoffice.core import clock, uploads
 from backoffice.core.errors import Conflict, NotPermitted, Refusal
+from backoffice.core.money import Money
 from backoffice.journal import services as journal
 from backoffice.journal.models import Evidence, State, Submission
 from backoffice.people.models import User
@@ -36,18 +37,41 @@ class Review:
     redo: str = ""  # where its maker finds what was typed, once it came back
 
 
+@dataclass(frozen=True)
+class Headline:
+    """What Today says of a thing that waits: its name, one sentence, and an amount as Money or in words."""
+
+    title: str
+    detail: str = ""
+    amount: Any = ""
+
+
 Reviewer = Callable[[Submission, Any], Review]
+Titler = Callable[[Submission, Any], Headline]
 _reviewers: dict[str, Reviewer] = {}
+_titlers: dict[str, Titler] = {}
 
 
-def register(subject_model: str, reviewer: Reviewer) -> None:
-    """Let an app say what stands on the approval page of its rows ("funding.cashtransfer"); the journal knows no app."""
+def register(subject_model: str, reviewer: Reviewer, titler: Titler | None = None) -> None:
+    """Let an app say what stands on the approval page of its rows ("funding.cashtransfer"), and on Today; the journal
+    knows no app.
+    """
     _reviewers[subject_model] = reviewer
+    if titler is not None:
+        _titlers[subject_model] = titler
 
 
 def review(submission: Submission, subject: Any) -> Review:
     reviewer = _reviewers.get(submission.subject_model)
     return reviewer(submission, subject) if reviewer else Review([])
+
+
+def headline(submission: Submission, subject: Any) -> Headline:
+    titler = _titlers.get(submission.subject_model)
+    if titler is not None:
+        return titler(submission, subject)
+    worth = submission.amount_usd
+    return Headline(submission.summary, amount="" if worth is None else Money(worth, "USD"))
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import models
 
 from backoffice.ibkr.redaction import HIDDEN, redact
-from backoffice.journal.models import Submission
+from backoffice.journal.models import State, Submission
 from backoffice.people.models import Role, User
 
 # Beside what is secret anywhere (redaction), these name a person; an approver sees them on the subject's own page.
@@ -20,6 +20,15 @@ _PERSONAL = frozenset(
         "signature", "username", "idnumber", "tin",
     }
 )  # fmt: skip
+
+
+def awaiting(user: User) -> "models.QuerySet[Submission]":
+    """Return what this person may decide on and has not: made by others, for their role, without their yes."""
+    rows = Submission.objects.filter(state=State.PROPOSED).exclude(maker=user).exclude(approvals__approver=user)
+    for_role = models.Q(approver_roles__contains=[user.role])
+    if user.role == Role.PRINCIPAL:
+        for_role |= models.Q(approver_roles=[])  # whom no rule names, as the database has it too
+    return cast("models.QuerySet[Submission]", rows.filter(for_role))
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ def _seen_by(label: str, user: User) -> "models.QuerySet[Any]":
     rows: Any = apps.get_model(label)._default_manager.all()
     if hasattr(rows, "visible_to"):
         rows = rows.visible_to(user)
-        return cast("models.QuerySet[Any]", rows)
+        return cast("models.QuerySet[Any]", rows.for_review() if hasattr(rows, "for_review") else rows)
     # A kind of subject without a rule of its own is for those who see every book.
     return cast("models.QuerySet[Any]", rows if user.role in {Role.OPERATIONS, Role.PRINCIPAL} else rows.none())
 

@@ -14,6 +14,8 @@ from django.urls import reverse
 from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
+from backoffice.home import notice_mail, notices, registry, second_persons
+from backoffice.home.models import Notice
 from backoffice.journal import decisions, sending
 from backoffice.journal import services as journal
 from backoffice.journal.models import Answer, Approval, Rejection, State, Submission
@@ -190,6 +192,52 @@ class TestTogether:
             decisions.approve_together([(row, row.payload_sha256) for row in rows], by=principal)
 
         assert Approval.objects.count() == 0
+
+
+class TestToday:
+    def test_every_kind_stands_there_with_who_looks_at_it_and_until_when(
+        self, master: Any, operations: User, principal: User, second: User
+    ) -> None:
+        order = make_submission(
+            master, operations, facts=payment("900", kind="order", flags=("twin",)), approvals_needed=1
+        )
+        journal.take_on(order, by=second, is_mine=True)
+
+        (item,) = second_persons.inbox(principal)
+
+        assert (item.kind, item.group, item.tone) == (f"journal.approval:{order.pk}", "approval", "wait")
+        assert (item.owner, item.due) == (second, order.created_at + timedelta(hours=4))
+        assert "Looks like another one made within 10 min. Made by" in item.detail
+        assert list(second_persons.inbox(operations)) == []
+
+    def test_what_one_has_approved_waits_for_the_others_only(
+        self, master: Any, operations: User, principal: User, second: User
+    ) -> None:
+        row = make_submission(master, operations, facts=payment(), approvals_needed=2, summary="The large one")
+        journal.approve(row, by=principal, payload_sha256=row.payload_sha256)
+        browser, url = visit(principal), reverse("journal:approval_list")
+
+        assert list(second_persons.inbox(principal)) == []
+        assert len(list(second_persons.inbox(second))) == 1
+        assert "The large one" not in browser.get(url).content.decode()
+        page = browser.get(url, {"view": "agreed"}).content.decode()
+        assert "The large one" in page
+        assert "1 of 2" in page
+
+    def test_past_its_time_it_is_told_again_and_handed_on_when_nobody_looks(
+        self, master: Any, operations: User, principal: User, time_machine: Any
+    ) -> None:
+        make_submission(master, operations, facts=payment())
+        with registry.inbox.holding(second_persons.inbox):
+            notices.note(principal)
+            notices.mark_all_read(principal)
+            time_machine.move_to(clock.now() + timedelta(hours=4, minutes=1))
+            notices.note(principal)
+
+        notice = Notice.objects.get()
+        assert (notice.tone, notice.read_at) == ("bad", None)
+        notice_mail.deliver()
+        assert Notice.objects.get().escalated_at is not None
 
 
 class TestPages:

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from backoffice.core import exports
 from backoffice.core.money import Money
+from backoffice.home import second_persons
 from backoffice.journal import services as journal
 from backoffice.journal.models import Inquiry, State, Submission
 from funding import services
@@ -405,9 +406,9 @@ def test_the_inbox_asks_only_those_who_may_and_did_not_make_it(
     withdraw(by=principal)
 
     people = (advisor, operations, principal, second_principal)
-    asked = [[item.kind.split(":")[0] for item in inbox(person)] for person in people]
+    asked = [[item.kind.split(":")[0] for item in second_persons.inbox(person)] for person in people]
 
-    assert asked == [[], [], [], ["funding.approval"]]
+    assert asked == [[], [], [], ["journal.approval"]]
 
 
 def test_the_inbox_shows_doubts_and_refusals(withdraw: Ask, advisor: Any) -> None:

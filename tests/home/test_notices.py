@@ -171,6 +171,30 @@ def test_the_digest_comes_once_a_day_with_everything_that_stands(advisor: Any, w
     assert notice_mail.deliver() == 1
 
 
+def test_a_digest_set_into_the_quiet_hours_comes_at_their_end(advisor: Any, waiting: Any, time_machine: Any) -> None:
+    never_quiet(advisor, digest_at=time(21), quiet_from=time(20), quiet_to=time(7))
+    waiting[advisor.email] = [item()]
+    sent = []
+    for hour in (6, 7, 12, 21):
+        time_machine.move_to(datetime(2026, 11, 24, hour, 1, tzinfo=UTC))
+        notices.note(advisor)
+        sent.append(notice_mail.deliver())
+
+    assert sent == [0, 1, 0, 0]
+
+
+def test_one_persons_broken_row_keeps_nobody_else_from_being_told(advisor: Any, other_advisor: Any) -> None:
+    def provider(user: User) -> list[InboxItem]:
+        if user == advisor:
+            raise LookupError("a row nobody can read")
+        return [item()]
+
+    with registry.inbox.holding(provider), pytest.raises(LookupError):
+        notices.note_everybody()
+
+    assert Notice.objects.get().user == other_advisor
+
+
 def test_what_nobody_looked_at_goes_to_the_principals_once_even_in_their_quiet_hours(
     advisor: Any, principal: Any, waiting: Any
 ) -> None:

@@ -95,6 +95,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """With everything a row of a list shows."""
         return self.select_related("instrument", "maker", "submission", "cancel", "master")
 
+    def for_review(self) -> "OrderQuerySet":
+        """With everything the approvals say of it."""
+        return self.select_related("instrument", "maker", "group")
+
 
 class Order(models.Model):
     """One ticket and the order it became. `client_order_id` is our key at IBKR (cOID), fixed for life.
