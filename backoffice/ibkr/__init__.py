@@ -17,7 +17,8 @@ To add a family:
     1. its operations stand in `operations.py` (new ones are added there) and, on the gateway, in `scopes.py`; limits of
        its own go into `limits.py`, windows into `windows.py`,
     2. its requests (`Request`, unknown fields forbidden) and answers (`Answer`, tolerant, with `raw`) go into
-       `types/<family>.py`, both spellings wherever IBKR's documents disagree,
+       `types/<family>.py`, both spellings wherever IBKR's documents disagree (`types/spellings.py` has those of models;
+       tests/ibkr/test_answer_names.py finds what differs in a letter's case only),
     3. a class with one thin method per endpoint goes into `<family>.py` and becomes an attribute in `client.py`. Each
        docstring begins with the operation ("GET /path: ..."), names its one trap, and the call says `Effect.WRITE` if
        repeating it could do something twice. What an answer means is a pure function,

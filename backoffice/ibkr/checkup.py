@@ -15,6 +15,7 @@ from backoffice.ibkr.diagnosis import (
     Explanation,
     Facts,
     explain,
+    is_mute,
     missing_scopes,
     other_master,
     other_username,
@@ -101,7 +102,14 @@ class _Checkup:
         keys.parsed(self._connected.credentials.private_key)
 
     def _token(self) -> Explanation | None:
-        token = self._connected.oauth.token(self._wanted)
+        try:
+            token = self._connected.oauth.token(self._wanted)
+        except AuthFailed as problem:
+            # A bare "Bad Request" may mean the key or a scope: with a key that is good, some scopes are granted.
+            missing = self._refused(self._wanted) if is_mute(problem) else []
+            if 0 < len(missing) < len(self._wanted):
+                raise _Wrong(missing_scopes(missing, self._facts)) from problem
+            raise
         if token.master and token.master != self._facts.master:
             raise _Wrong(other_master(token.master, self._facts))
         if missing := sorted(set(self._wanted) - token.scopes):

@@ -292,6 +292,12 @@ def _scope(facts: Facts, error: IbkrError) -> Explanation:
     return missing_scopes(named, facts)
 
 
+def is_mute(error: IbkrError) -> bool:
+    """Return whether IBKR's refusal leaves open what it refuses; a scope that it does not name is left open, too."""
+    meant = next((explained for pattern, explained in _WORDINGS if pattern.search(_words_of(error))), None)
+    return meant is None or (meant is _scope and not scopes_named(error))
+
+
 def scopes_named(error: IbkrError) -> list[str]:
     """Return the scopes that a refusal of IBKR's names."""
     return re.findall(r"[a-z-]+\.(?:read|write)\b", _words_of(error))
@@ -379,7 +385,7 @@ def _words(text: str) -> re.Pattern[str]:
 # What IBKR is known or likely to say, most telling first. Its documents print few of these texts.
 _WORDINGS: tuple[tuple[re.Pattern[str], Callable[[Facts, IbkrError], Explanation]], ...] = (
     (_words(r"ACCOUNT_CP_NOT_RELATED|not related to counterparty|account .*not (related|belong)"), _unrelated),
-    (_words(r"\bscope"), _scope),
+    (_words(r"scope"), _scope),
     (_words(r"unknown client|client (id )?(is )?(unknown|not found|not registered)|no such client"), _client),
     (_words(r"\bkid\b|key id|unknown key|no (such|matching) key"), _key_id),
     (_words(r"signature|invalid key"), _signature),

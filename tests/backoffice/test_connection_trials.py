@@ -226,7 +226,7 @@ def test_a_refusal_without_a_word_names_everything_to_be_compared(bench: Bench) 
     mute = {"type": "/simple", "title": "Bad Request", "status": 400}
     bench.sandbox.fault(
         {"method": "POST", "path": "/oauth2/api/v1/token", "phase": "read_not_applied", "action": "status", "status": 400,
-         "body": json.dumps(mute)}
+         "times": 99, "body": json.dumps(mute)}
     )  # fmt: skip
 
     printed, _ = command("test_connection", "F1000001")

@@ -268,6 +268,22 @@ def test_a_token_that_does_not_say_whose_it_is_is_known_by_its_accounts(bench: B
     assert last.explanation.cause == "The credentials belong to master account F7777777, not to F1000001."
 
 
+@pytest.mark.parametrize("refusal", [problem(400), answer(400, {"error": "invalid_scope"})])
+def test_a_missing_scope_is_found_even_when_ibkr_only_says_no(
+    bench: Bench, credentials: Credentials, refusal: Step
+) -> None:
+    granted = answer(200, TOKEN)
+    bench.server.play(refusal, refusal, granted, refusal, granted)  # the three of the test, then one by one
+
+    last = check(lambda: IbkrClient(base_url=bench.server.url, credentials=credentials), replace(FACTS, username=""))[
+        -1
+    ]
+
+    assert last.name == "Access token"
+    assert last.explanation is not None
+    assert last.explanation.cause == "IBKR did not grant the scope echo.write to FIRM-CLIENT."
+
+
 def test_scopes_that_ibkr_refuses_without_naming_them_are_found_one_by_one(
     bench: Bench, credentials: Credentials
 ) -> None:
