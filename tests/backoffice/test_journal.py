@@ -151,6 +151,21 @@ class TestSending:
         with pytest.raises(IntegrityError), transaction.atomic():
             make_submission(master, operations, key=first.key)
 
+    @pytest.mark.django_db(transaction=True)
+    def test_the_attempt_is_committed_before_a_byte_may_leave(self, master: Any, operations: Any) -> None:
+        submission = make_submission(master, operations)
+        seen = []
+
+        def call() -> Accepted:
+            row = Submission.objects.get(pk=submission.pk)
+            opened = list(row.attempts.values_list("outcome", flat=True))
+            seen.append((connection.in_atomic_block, row.state, opened))
+            return Accepted("1")
+
+        send(submission, call)
+
+        assert seen == [(False, State.SENDING, [None])]
+
     def test_a_second_claim_finds_nothing(self, master: Any, operations: Any) -> None:
         submission = make_submission(master, operations)
 

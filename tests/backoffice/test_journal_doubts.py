@@ -55,16 +55,29 @@ def test_absence_needs_three_clean_looks_in_a_row(master: Any, operations: Any) 
     assert submission.state == State.ABSENT
 
 
-def test_absence_is_not_concluded_in_the_quiet_time(master: Any, operations: Any, settings: Any) -> None:
+@pytest.mark.parametrize(
+    ("looks", "is_absent"),
+    [
+        ((10, 50, 119), False),  # a minute apart, but IBKR may still be at it
+        ((10, 50, 121), True),
+        ((121, 122, 123, 150, 179), False),  # late enough, but three in a row that span less than a minute
+        ((121, 150, 182), True),
+    ],
+)
+def test_absence_needs_the_quiet_time_and_looks_a_minute_apart(
+    master: Any, operations: Any, settings: Any, looks: tuple[int, ...], is_absent: bool
+) -> None:
     settings.JOURNAL_QUIET_SECONDS = 120
     submission = make_submission(master, operations)
-    make_unknown(submission)
-
-    for _ in range(5):
-        sending.observe(submission, Absent("x"))
+    with time_machine.travel(clock.now(), tick=False) as now:
+        make_unknown(submission)
+        began = clock.now()
+        for seconds in looks:
+            now.move_to(began + timedelta(seconds=seconds))
+            sending.observe(submission, Absent("x"))
 
     submission.refresh_from_db()
-    assert submission.state == State.UNKNOWN
+    assert submission.state == (State.ABSENT if is_absent else State.UNKNOWN)
 
 
 def test_something_else_than_was_sent_stays_a_doubt(master: Any, operations: Any) -> None:
