@@ -38,13 +38,17 @@ def closed_for_path(master: MasterAccount, path: str) -> Closure | None:
     return windows.closure(service, clock.now(), region=master.region, margin=timedelta(0))
 
 
+def keeping(masters: Iterable[MasterAccount]) -> list[MasterAccount]:
+    """Return those of the connections that IBKR's windows apply to."""
+    return [master for master in masters if master.has_windows]
+
+
 def upcoming(masters: Iterable[MasterAccount], *, days: int = 7) -> list[Closure]:
-    """Return the windows of the next days of all these connections, the soonest first."""
+    """Return IBKR's windows of the next days in the regions of these connections, the soonest first."""
     now = clock.now()
     found = {
         closure
         for master in masters
-        if master.has_windows
         for service in Service
         for closure in windows.upcoming(service, now, days=days, region=master.region)
     }
@@ -57,7 +61,7 @@ def between(masters: Iterable[MasterAccount], start: datetime, end: datetime) ->
         closure
         for master in masters
         for service in Service
-        for closure in windows.upcoming(service, start, days=max(1, (end - start).days), region=master.region)
+        for closure in windows.upcoming(service, start, days=(end - start).days + 1, region=master.region)
         if closure.begins < end and closure.ends > start
     }
     return sorted(found, key=lambda closure: (closure.begins, closure.service))
@@ -67,3 +71,10 @@ def sentence(closure: Closure) -> str:
     """Say what is closed and until when, in IBKR's own time."""
     ends = closure.ends.astimezone(NEW_YORK)
     return f"{closure.reason}, until {ends:%A %H:%M} New York time."
+
+
+def line(closure: Closure) -> str:
+    """Say in one line of a list what is closed when, in IBKR's own time."""
+    begins, ends = closure.begins.astimezone(NEW_YORK), closure.ends.astimezone(NEW_YORK)
+    until = f"{ends:%H:%M}" if ends.date() == begins.date() else f"{ends:%A %H:%M}"
+    return f"{begins:%A %H:%M} to {until}: {closure.reason}."

@@ -140,6 +140,13 @@ class BrokerageSession(models.Model):
         return self.state == SessionState.LIVE
 
 
+LANES = {  # the lanes that write, as the kill switch names them
+    "trading": "Orders",
+    "funding": "Money and positions",
+    "accounts": "Applications and changes",
+}
+
+
 class GateQuerySet(models.QuerySet["Gate"]):
     def closed_for(self, *, master: MasterAccount, lane: str) -> "GateQuerySet":
         """Return the closed gates that stand before a send of this connection in this lane."""
@@ -171,7 +178,13 @@ class Gate(models.Model):
         constraints = [models.UniqueConstraint(fields=["scope", "key"], name="one_gate_per_scope")]
 
     def __str__(self) -> str:
-        return f"{self.get_scope_display()} {self.key}".strip()
+        """Name what it stands before: "Everything", "Orders", "Connection F1000001"."""
+        if self.scope == Gate.Scope.LANE:
+            return LANES.get(self.key, self.key)
+        if self.scope == Gate.Scope.MASTER:
+            numbers = MasterAccount.objects.filter(pk=self.key).values_list("account", flat=True)
+            return f"Connection {numbers.first() or self.key}"
+        return str(self.get_scope_display())
 
 
 class FamilyHealth(models.Model):

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
 
 from backoffice.broker import calendar, health, limiter
 from backoffice.broker.models import (
@@ -16,6 +18,7 @@ from backoffice.broker.models import (
     SessionState,
 )
 from backoffice.core import clock
+from backoffice.ibkr import limits
 from backoffice.ibkr.windows import Closure, Service
 
 KEY_DAYS = 365  # a key is due for rotation after a year
@@ -23,11 +26,6 @@ KEY_WARNS = 335
 SLOW_MS = 3000
 TEST_GIVES_UP = timedelta(minutes=4)
 MINUTES_OF_A_DAY = 24 * 60
-LANES = {
-    "trading": "Orders",
-    "funding": "Money and positions",
-    "accounts": "Applications and changes",
-}
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,7 @@ class Budget:
     name: str
     used: int
     allowed: int
+    window: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,14 @@ class Connection:
     penalty: Penalty | None
     test: ConnectionTest | None
     why_not: str
+
+    @property
+    def question(self) -> str:
+        return f"Why can I not trade on {self.master.account} now?"
+
+    @property
+    def families_title(self) -> str:
+        return f"Endpoint families of {self.master.account}"
 
     @property
     def key_is_old(self) -> bool:
@@ -103,14 +110,20 @@ def _connection(master: MasterAccount) -> Connection:
         token_until=token.expires_at if token else None,
         key_days=(clock.today(clock.NEW_YORK) - master.key_since).days if master.key_since else None,
         families=_families(master),
-        budgets=[
-            Budget(line.name, line.used, line.allowed)
-            for line in limiter.usage_of(master, "account management", "trading")
-        ],
+        budgets=_budgets(master),
         penalty=penalty,
         test=ConnectionTest.objects.filter(master=master).select_related("asked_by").order_by("-asked_at").first(),
         why_not=_why_not(master, session, penalty),
     )
+
+
+def _budgets(master: MasterAccount) -> list[Budget]:
+    """Return the overall limits; those of single endpoints and the pacing table are kept beside them."""
+    overall = {"account management": (limits.GATEWAY_PER_MINUTE, "a minute")}
+    if master.username:
+        overall["trading"] = (limits.TRADING_PER_SECOND, "a second")
+    used = {line.name: line.used for line in limiter.usage_of(master, *overall)}
+    return [Budget(name, used.get(name, 0), allowed, window) for name, (allowed, window) in overall.items()]
 
 
 def _families(master: MasterAccount) -> list[Family]:
@@ -141,33 +154,45 @@ def _families(master: MasterAccount) -> list[Family]:
 
 
 def _why_not(master: MasterAccount, session: BrokerageSession | None, penalty: Penalty | None) -> str:
-    """Say in one sentence why this connection cannot trade now; empty when it can, or when nobody trades on it."""
+    """Say why this connection cannot trade now, all there is; empty when it can, or when nobody trades on it."""
     if not master.username:
         return ""
+    reasons = []
+    for gate in Gate.objects.closed_for(master=master, lane="trading").select_related("set_by"):
+        by = gate.set_by.name if gate.set_by else "The system"
+        reasons.append(f"{by} stopped sending: {gate.reason}. Another principal may open it again.")
     if (closed := calendar.parked_until(master, "trading")) is not None:
-        return f"{calendar.sentence(closed)} Orders are parked and keep their place."
-    if penalty is not None:
-        return (
-            f"IBKR shut this address out for too many requests; nothing is sent until {penalty.until:%H:%M} UTC. "
+        reasons.append(f"{calendar.sentence(closed)} Orders are parked and keep their place.")
+    elif penalty is not None:
+        reasons.append(
+            f"IBKR shut this address out for too many requests; nothing is sent until {_at(penalty.until)}. "
             "What waits keeps its place."
         )
-    gates = list(Gate.objects.closed_for(master=master, lane="trading").select_related("set_by"))
-    if gates:
-        by = gates[0].set_by.name if gates[0].set_by else "the system"
-        return f"{by} stopped sending: {gates[0].reason}. Another principal may open it again."
+    else:
+        reasons.append(_about_session(master, session))
+    return " ".join(filter(None, reasons))
+
+
+def _about_session(master: MasterAccount, session: BrokerageSession | None) -> str:
     match session.state if session else SessionState.DOWN:
         case SessionState.LIVE:
             return ""
         case SessionState.COMPETING:
+            since = f" at {_at(session.changed_at)}" if session and session.changed_at else ""
             return (
-                f"Someone signed in elsewhere as {master.username}, and IBKR allows one trading session for a username. "
-                "Orders are parked and keep their place. We do not take the session back by ourselves; it returns when "
-                "the other login ends."
+                f"Someone signed in elsewhere as {master.username}{since}, and IBKR allows one trading session for a "
+                "username. Orders are parked and keep their place. We do not take the session back by ourselves; it "
+                "returns when the other login ends."
             )
         case SessionState.STARTING:
             return "The trading session is being opened; this takes some seconds."
-    detail = f" {session.detail}." if session and session.detail else ""
+    detail = f" {session.detail.rstrip('.')}." if session and session.detail else ""
     return f"There is no trading session.{detail} The session keeper tries again by itself."
+
+
+def _at(when: datetime) -> str:
+    """Write a time of today in the reader's zone."""
+    return f"{timezone.localtime(when):%H:%M}"
 
 
 @dataclass(frozen=True)
@@ -179,11 +204,10 @@ class Strip:
 
 
 def day_strips(masters: Iterable[MasterAccount]) -> tuple[list[Strip], int]:
-    """Return each service's closed stretches of today, New York, and the minute it is now."""
+    """Return each service's closed stretches of today, New York, and the minute it is now, both as its clocks show them."""
     now = clock.now()
     midnight = now.astimezone(clock.NEW_YORK).replace(hour=0, minute=0, second=0, microsecond=0)
-    kept = [master for master in masters if master.has_windows]
-    found = calendar.between(kept, midnight.astimezone(now.tzinfo), midnight.astimezone(now.tzinfo) + timedelta(days=1))
+    found = calendar.between(masters, midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC))
     strips = [
         Strip(
             calendar.NAME_OF_SERVICE[service], [_stretch(each, midnight) for each in found if each.service == service]
@@ -200,4 +224,6 @@ def _stretch(closure: Closure, midnight: datetime) -> tuple[int, int]:
 
 
 def _minute(at: datetime, midnight: datetime) -> int:
-    return int((at - midnight).total_seconds()) // 60
+    # By the clock on the wall: a day of 23 or 25 hours has its labels where the others have them.
+    wall = at.astimezone(clock.NEW_YORK)
+    return (wall.date() - midnight.date()).days * MINUTES_OF_A_DAY + wall.hour * 60 + wall.minute

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from backoffice.audit import services as audit
-from backoffice.broker.models import BrokerageSession, ConnectionTest, Gate, MasterAccount
+from backoffice.broker.models import LANES, BrokerageSession, ConnectionTest, Gate, MasterAccount
 from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import InvalidInput, NotPermitted
@@ -40,14 +40,24 @@ def open_gate(*, scope: str, key: str, reason: str, by: User) -> Gate:
 def _set_gate(*, scope: str, key: str, reason: str, by: User, is_open: bool) -> Gate:
     if not reason.strip():
         raise InvalidInput("reason", "A reason is needed.", "Say in a few words why; it is shown on every page.")
+    if not _is_a_place(scope, key):
+        raise InvalidInput("key", "There is nothing of this name to stop.", "Take one from the list of the page.")
     gate, _ = Gate.objects.update_or_create(
         scope=scope,
         key=key,
         defaults={"is_open": is_open, "reason": reason.strip(), "set_by": by, "set_at": clock.now()},
     )
-    verb = "Opened" if is_open else "Stopped"
-    audit.record("broker.open_gate" if is_open else "broker.close_gate", by=by, on=gate, summary=f"{verb}: {gate}")
+    verb = "opened" if is_open else "stopped"
+    action = "broker.open_gate" if is_open else "broker.close_gate"
+    audit.record(action, by=by, on=gate, summary=f"{gate} {verb}", reason=gate.reason)
     return gate
+
+
+def _is_a_place(scope: str, key: str) -> bool:
+    """Tell whether there is something to stop there; a gate before nothing could never be seen or opened again."""
+    if scope == Gate.Scope.MASTER:
+        return str(key) in {str(pk) for pk in MasterAccount.objects.values_list("pk", flat=True)}
+    return key in LANES if scope == Gate.Scope.LANE else (scope, key) == (Gate.Scope.GLOBAL, "")
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from backoffice.audit.models import Entry
 from backoffice.broker import calendar, selectors, services
-from backoffice.broker.models import Gate, MasterAccount
+from backoffice.broker.models import LANES, Gate, MasterAccount
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput, NotPermitted
 from backoffice.people.models import User
@@ -53,7 +53,7 @@ def gate_set(request: HttpRequest) -> HttpResponse:
             by=request.user,
         )
     except InvalidInput as error:
-        form.add_error("reason", str(error))
+        form.add_error("reason" if error.field == "reason" else None, str(error))
         return _page(request, form=form, status=422)
     except NotPermitted as error:
         form.add_error(None, str(error))
@@ -67,7 +67,7 @@ def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 2
     masters = [each.master for each in found]
     places = [
         (str(Gate.Scope.GLOBAL), "", "Everything"),
-        *[(str(Gate.Scope.LANE), lane, label) for lane, label in selectors.LANES.items()],
+        *[(str(Gate.Scope.LANE), lane, label) for lane, label in LANES.items()],
         *[(str(Gate.Scope.MASTER), str(master.pk), f"Connection {master.account}") for master in masters],
     ]
     switches = []
@@ -77,15 +77,19 @@ def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 2
         is_this_one = form is not None and (form.data.get("scope"), form.data.get("key", "")) == (scope, key)
         blank = GateForm(initial={"scope": scope, "key": key, "to_open": not is_open}, auto_id=f"{scope}-{key}-%s")
         switches.append({"label": label, "gate": gate, "is_open": is_open, "form": form if is_this_one else blank})
-    strips, minute = selectors.day_strips(masters)
+    kept = calendar.keeping(masters)
+    strips, minute = selectors.day_strips(kept or masters)
     context = {
         "connections": found,
         "switches": switches,
         "strips": strips,
         "minute": minute,
         "hours": range(0, 24, 3),
-        "upcoming": calendar.upcoming(masters)[:6],
-        "history": Entry.objects.filter(action__in=("broker.close_gate", "broker.open_gate")).order_by("-at")[:6],
+        "are_windows_kept": bool(kept),
+        "upcoming": [calendar.line(closure) for closure in calendar.upcoming(kept or masters)[:6]],
+        "history": Entry.objects.filter(action__in=("broker.close_gate", "broker.open_gate"))
+        .select_related("actor")
+        .order_by("-at")[:6],
         "may_open": may(request.user, "broker.open_gate"),
         "may_close": may(request.user, "broker.close_gate"),
         "may_test": may(request.user, "broker.test_connection"),

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
-from backoffice.broker.models import Environment, MasterAccount
+from backoffice.broker.models import Environment, Gate, MasterAccount
 from backoffice.home import notices, registry
 from backoffice.home.registry import Count, NavigationEntry
 from backoffice.people import demonstration
@@ -96,6 +96,22 @@ def navigation(user: User, path: str) -> Navigation:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """The closed gates, which a banner names on every page; `mark` changes with them."""
+
+    gates: tuple[Gate, ...]
+
+    @property
+    def mark(self) -> str:
+        return " ".join(f"{gate.pk}:{gate.set_at:%y%m%d%H%M%S%f}" for gate in self.gates) or "nothing"
+
+
+def stopped() -> Stopped:
+    """Return what of the sending is stopped now."""
+    return Stopped(tuple(Gate.objects.filter(is_open=False).select_related("set_by").order_by("set_at", "pk")))
+
+
+@dataclass(frozen=True)
 class Logins:
     """The demonstration's people and their one password, for its sign-in page only."""
 
@@ -112,7 +128,7 @@ def _demonstration_logins() -> Logins | None:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `firm_name`, `environment`, `navigation`, `demonstration`, `logins`, `unread`, `reference`."""
+    """Context processor: `firm_name`, `environment`, `stopped`, `navigation`, `demonstration`, `logins`, `unread`, `reference`."""
 
     def draw() -> Navigation | None:
         return navigation(request.user, request.path) if isinstance(request.user, User) else None
@@ -120,6 +136,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     return {
         "firm_name": settings.FIRM_NAME,
         "environment": SimpleLazyObject(surroundings),
+        "stopped": SimpleLazyObject(lambda: stopped() if isinstance(request.user, User) else Stopped(())),
         "navigation": SimpleLazyObject(draw),
         "demonstration": settings.DEMONSTRATION,
         "logins": SimpleLazyObject(_demonstration_logins),

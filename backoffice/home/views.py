@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from backoffice.audit.middleware import only_looks
 from backoffice.core import clock
 from backoffice.home import formats, registry, selectors, specimens
+from backoffice.home.context import stopped
 from backoffice.home.registry import Health, HealthCheck
 from backoffice.people.models import User
 from backoffice.people.policy import requires
@@ -79,7 +80,15 @@ def inbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 @requires("home.view_today")
 def state_bar(request: HttpRequest) -> HttpResponse:
-    return render(request, "home/_state_bar.html", {"items": selectors.state_bar(reader(request)), "now": clock.now()})
+    """How the connection stands; and the banner of what is stopped, where the page shows another one."""
+    now_stopped = stopped()
+    context = {
+        "items": selectors.state_bar(reader(request)),
+        "now": clock.now(),
+        "stopped": now_stopped,
+        "is_news": request.GET.get("stopped", now_stopped.mark) != now_stopped.mark,
+    }
+    return render(request, "home/_state_bar.html", context)
 
 
 @require_safe

@@ -7,9 +7,11 @@ import pytest
 import time_machine
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from backoffice.broker import dispatch, limiter
-from backoffice.broker.models import AccessToken, BrokerageSession, ConnectionTest, MasterAccount, SessionState
+from backoffice.audit.models import Entry
+from backoffice.broker import dispatch, limiter, selectors, services
+from backoffice.broker.models import AccessToken, BrokerageSession, ConnectionTest, Gate, MasterAccount, SessionState
 from backoffice.core import clock
 from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.transport import Call, Effect
@@ -39,7 +41,7 @@ def test_a_connection_shows_token_session_key_budget_and_families(
     assert "kept alive" in text
     assert "341 of 365 days" in text
     assert "due for rotation" in text
-    assert "1 of 600 a minute" in text
+    assert "<b>1 of 600</b> a minute" in text
     for family in ("Token", "Single sign-on", "Session", "Portfolio"):
         assert family in text
     assert "Why can I not trade" not in text
@@ -163,3 +165,103 @@ def test_a_production_connection_is_unmistakable_on_every_page(client: Client, a
         text = client.get(reverse(name)).content.decode()
         assert "<em>Production</em>" in text
         assert "Simulated IBKR" not in text
+
+
+def test_what_is_stopped_stands_over_every_page_with_who_and_why(
+    client: Client, operations: Any, advisor: Any, master: Any
+) -> None:
+    services.close_gate(scope="master", key=str(master.pk), reason="Prices <froze>", by=operations)
+    client.force_login(advisor)
+
+    text = " ".join(client.get(reverse("home:today")).content.decode().split())
+
+    assert "Sending is stopped: Connection F1000001." in text
+    assert f"{operations.name}, " in text
+    assert "&ldquo;Prices &lt;froze&gt;&rdquo;" in text
+    assert "Connection F1000001 stopped" in client.get(reverse("home:state_bar")).content.decode()
+
+
+def test_a_page_that_stays_open_is_told_when_sending_is_stopped_and_only_then(
+    client: Client, operations: Any, principal: Any, master: Any
+) -> None:
+    client.force_login(operations)
+    address = reverse("home:state_bar")
+
+    def ask() -> tuple[str, str]:
+        """The mark of what is stopped now, and what a page that knew the one before is told."""
+        answer = client.get(address, {"stopped": marks[-1]})
+        marks.append(answer.context["stopped"].mark)
+        return marks[-1], answer.content.decode()
+
+    marks = [client.get(address).context["stopped"].mark]
+    assert "hx-swap-oob" not in ask()[1]
+    services.close_gate(scope="global", key="", reason="Drill", by=operations)
+    assert "Sending is stopped." in ask()[1]
+    assert "hx-swap-oob" not in ask()[1]
+    services.open_gate(scope="global", key="", reason="Over", by=principal)
+
+    _, told = ask()
+
+    assert 'id="stopped" role="alert" hx-swap-oob="true"></div>' in told
+
+
+@pytest.mark.parametrize(("scope", "key"), [("lane", "nothing"), ("global", "x"), ("master", "F1000001")])
+def test_nothing_can_be_stopped_that_could_not_be_opened_again(
+    client: Client, operations: Any, master: Any, scope: str, key: str
+) -> None:
+    client.force_login(operations)
+
+    answer = client.post(reverse("broker:gate_set"), {"scope": scope, "key": key, "reason": "Drill"})
+
+    assert answer.status_code == 422
+    assert not Gate.objects.exists()
+
+
+def test_the_history_of_the_kill_switch_says_who_and_why(client: Client, principal: Any, master: Any) -> None:
+    services.close_gate(scope="lane", key="trading", reason="Price feed froze", by=principal)
+    services.close_gate(scope="global", key="", reason="All of it", by=principal)
+
+    text = " ".join(page(client, principal).split())
+
+    assert "Orders stopped" in text
+    assert "&ldquo;Price feed froze&rdquo;" in text
+    assert Entry.objects.filter(action="broker.close_gate").first().data["reason"] == "Price feed froze"
+
+
+def test_all_that_keeps_a_connection_from_trading_is_said_at_once(client: Client, principal: Any, master: Any) -> None:
+    taken_at = clock.now()
+    BrokerageSession.objects.create(master=master, state=SessionState.COMPETING, changed_at=taken_at)
+    services.close_gate(scope="lane", key="trading", reason="Price feed froze", by=principal)
+
+    text = " ".join(page(client, principal).split())
+
+    assert "stopped sending: Price feed froze. Another principal may open it again. Someone signed in elsewhere" in text
+    assert f" at {timezone.localtime(taken_at):%H:%M}, and IBKR allows one trading session" in text
+
+
+def test_a_connection_that_was_never_used_shows_its_whole_budget(client: Client, principal: Any, master: Any) -> None:
+    text = " ".join(page(client, principal).split())
+
+    assert "<b>0 of 600</b> a minute" in text
+    assert "<b>0 of 8</b> a second" in text
+
+
+def test_ibkrs_hours_are_shown_in_new_yorks_time_though_a_sandbox_keeps_none(
+    client: Client, principal: Any, master: Any
+) -> None:
+    with time_machine.travel("2026-11-24T17:00:00+00:00", tick=False):  # a Tuesday, 12:00 in New York
+        text = page(client, principal)
+
+    assert "Tuesday 18:00 to 18:30: IBKR&#x27;s registration services are down for maintenance." in text
+    assert "None of these connections keeps them" in text
+    assert '<rect class="bo-windows__closed" x="1080" width="30" height="18">' in text
+    assert 'x1="720"' in text
+
+
+@pytest.mark.parametrize("day", ["2026-03-08", "2026-11-01"])  # of 23 and of 25 hours
+def test_the_clock_of_a_day_with_a_changed_hour_is_that_on_the_wall(master: Any, day: str) -> None:
+    with time_machine.travel(f"{day}T22:00:00+00:00", tick=False):
+        strips, minute = selectors.day_strips([master])
+
+    assert minute == (18 if day == "2026-03-08" else 17) * 60
+    assert strips[1].closed == [(0, 15 * 60), (23 * 60 + 45, 15)]  # funds and banking, on a Sunday
