@@ -119,12 +119,15 @@ def _address(text: str | None) -> str | None:
 def digest(row: models.Model) -> str:
     """Return a keyed digest of every column of a row as it stands in memory, encrypted ones as what they hold.
 
+    Columns the database derives from others are left out: in memory they may be of before.
+
     Two rows of the same state have the same digest; without the key nobody can try values against it.
     """
-    values = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    fields = [field for field in row._meta.concrete_fields if not getattr(field, "generated", False)]
+    values = {field.attname: getattr(row, field.attname) for field in fields}
     if any(hasattr(value, "resolve_expression") for value in values.values()):
         return digest(type(row)._base_manager.get(pk=row.pk))  # the database computed it: look what came of it
-    plain = {field.attname: _plain(field, values[field.attname]) for field in row._meta.concrete_fields}
+    plain = {field.attname: _plain(field, values[field.attname]) for field in fields}
     text = json.dumps([row._meta.label_lower, plain], sort_keys=True, cls=DecimalEncoder)
     return keys.sign("digest", text.encode(), keys.current())
 

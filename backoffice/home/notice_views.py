@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput
 from backoffice.home import notices, paging, registry
@@ -102,7 +103,8 @@ def notice_settings(request: HttpRequest) -> HttpResponse:
     wish = notices.preference_of(reader(request))
     form = NoticePreferenceForm(request.POST or None, instance=wish)
     if form.is_valid():
-        form.save()
+        kept = form.save()
+        audit.record("home.wish", by=kept.user, on=kept, summary="How they want to be told was changed")
         messages.success(request, "Kept. It holds from the next notice on.")
         return redirect("home:notice_settings")
     return render(request, "home/notice_settings.html", {"form": form}, status=422 if form.is_bound else 200)

@@ -5,10 +5,11 @@ its rule. `stops` defects are refused by IBKR; the others warn of delay.
 """
 
 from clients.rules.checks import Defect, check, check_address, check_alias, readiness
-from clients.rules.fields import FIELDS, SECTIONS, FieldFact, Section, section_of
+from clients.rules.fields import FIELDS, PERSONAL, SECTIONS, FieldFact, Section, section_of
 
 __all__ = [
     "FIELDS",
+    "PERSONAL",
     "SECTIONS",
     "Defect",
     "FieldFact",

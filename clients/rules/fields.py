@@ -109,6 +109,10 @@ FIELDS: dict[str, FieldFact] = {
     )
 }  # fmt: skip
 
+# Beyond the name: whoever is shown what stands in one of these has seen the person.
+PERSONAL = frozenset({"date_of_birth", "country_of_birth", "email", "phone", "street1", "street2", "city", "postal_code",
+                      "tax_number"})  # fmt: skip
+
 
 def section_of(field: str) -> str:
     """Return the section a field stands on; what belongs to no field is shown on the review."""

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from django.db import transaction
 
+from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
@@ -70,7 +71,7 @@ def submit_application(*, application: Application, sha256: str, by: User) -> Ap
     sealed = sealed_request(row)
     if sealed.sha256 != sha256:
         raise Conflict("The draft changed after you were shown it. Look at it again and compare the seal.")
-    client = _client_of(row)
+    client = _client_of(row, by)
     now = clock.now()
     APPLICATION_LIFECYCLE.move(
         row, to=ApplicationStatus.SUBMITTED, because="submitted to IBKR", by=by, client=client,
@@ -94,10 +95,11 @@ def submit_application(*, application: Application, sha256: str, by: User) -> Ap
     return row
 
 
-def _client_of(application: Application) -> Client:
+def _client_of(application: Application, by: User) -> Client:
     """Return the client of an application, made from its draft, or brought up to date after a refusal."""
     draft = application.draft
     client = application.client or Client(book=application.book)
+    before = audit.digest(client) if application.client else ""
     client.first_name, client.last_name = str(draft["first_name"])[:50], str(draft["last_name"])[:50]
     client.email, client.phone = str(draft["email"]), str(draft["phone"])
     client.date_of_birth = str(draft["date_of_birth"])
@@ -105,6 +107,10 @@ def _client_of(application: Application) -> Client:
     client.country = str(draft["country"])
     client.tax_number = str(draft.get("tax_number") or "")
     client.save()
+    audit.record(
+        "clients.write_client", by=by, on=client, summary="Person taken from the application", before=before,
+        application=str(application.pk),
+    )  # fmt: skip
     return client
 
 
@@ -127,7 +133,7 @@ def mark_registered(application: Application, given: Registration) -> None:
         return
     draft, key = row.draft, row.external_id
     now = clock.now()
-    account, _ = Account.objects.get_or_create(
+    account, is_new = Account.objects.get_or_create(
         number=given.account,
         defaults={
             "client": row.client,
@@ -142,6 +148,10 @@ def mark_registered(application: Application, given: Registration) -> None:
         },
     )
     Application.objects.filter(pk=row.pk).update(account=account, ibkr_status="N", polled_at=None)
+    if is_new:
+        audit.record(
+            "clients.register_account", by=None, on=account, summary=f"IBKR opened the number {account.number}"
+        )
     ring_on_commit("clients.poll_account", account.pk)
     application.account = account
     _note_stage(Application.objects.get(pk=row.pk), now)
@@ -197,10 +207,16 @@ def record_status(account: Account, seen: SeenStatus) -> None:
     row: Account = Account.objects.select_for_update().get(pk=account.pk)
     if row.status_as_of and row.status_as_of > seen.as_of:
         return
+    was, before = (row.ibkr_status, row.ibkr_state), audit.digest(row)
     row.ibkr_status, row.ibkr_state, row.status_as_of = seen.status[:4], seen.state[:60], seen.as_of
     row.opened_on = seen.opened_on or row.opened_on
     row.closed_on = (row.closed_on or seen.as_of.astimezone(clock.NEW_YORK).date()) if seen.status == CLOSED else None
     row.save(update_fields=["ibkr_status", "ibkr_state", "status_as_of", "opened_on", "closed_on"])
+    if was != (row.ibkr_status, row.ibkr_state):  # a poll that finds nothing new is no news
+        audit.record(
+            "clients.see_status", by=None, on=row, before=before,
+            summary=f"IBKR says {row.ibkr_status} of {row.number}, said {was[0] or 'nothing'} before",
+        )  # fmt: skip
     application: Application | None = Application.objects.select_for_update().filter(account=row).first()
     if application is None:
         return

@@ -56,7 +56,7 @@ def save_draft(*, application: Application, values: Mapping[str, Any], by: User)
     row: Application = Application.objects.select_for_update().get(pk=application.pk)
     if not row.is_editable:
         raise Conflict(f"This application is {row.get_status_display().lower()}; it cannot be changed here any more.")
-    draft = row.draft
+    before, draft = audit.digest(row), row.draft
     given = {name: _typed(value) for name, value in values.items() if name in rules.FIELDS}
     if all(draft.get(name) == value for name, value in given.items()):
         return row
@@ -79,7 +79,23 @@ def save_draft(*, application: Application, values: Mapping[str, Any], by: User)
             "draft_text", "refusal_text", "version", "saved_at", "saved_by", "stops", "warnings", "applicant", "country", "margin",
         ]
     )  # fmt: skip
+    # The names of the fields, not what was typed into them: that is in the digests alone.
+    audit.record("clients.save_draft", by=by, on=row, summary="Draft changed", before=before, fields=sorted(given))
     return row
+
+
+def note_shown(*, application: Application, section: str, by: User) -> None:
+    """Write down that a section of the form was opened with personal values that somebody else typed last.
+
+    Called before the section is drawn. Whoever is filling it in sees nothing they did not type, and leaves no entry.
+    """
+    draft = application.draft
+    shown = sorted(name for name in rules.PERSONAL if rules.section_of(name) == section and draft.get(name))
+    if shown and application.saved_by_id != by.pk:
+        audit.record(
+            "clients.show_draft", by=by, on=application, summary="Personal fields of a draft shown, to be filled in",
+            fields=shown, disclosed=[application.client] if application.client else [application],
+        )  # fmt: skip
 
 
 def _typed(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
+from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
@@ -159,9 +160,16 @@ def record_look(case: MaintenanceRequest, *, shown: Mapping[str, str], word: str
         ended_at=now,
     )
     if case.kind == CaseKind.ALIAS:
-        Account.objects.filter(pk=case.account_id).update(alias=case.after["alias"])
+        account = Account.objects.select_for_update().get(pk=case.account_id)
+        before, account.alias = audit.digest(account), case.after["alias"]
+        account.save(update_fields=["alias"])
+        audit.record("clients.take_alias", by=None, on=account, summary="Alias as IBKR shows it now", before=before,
+                     case=str(case.pk))  # fmt: skip
     else:
         client = case.account.client
+        before = audit.digest(client)
         client.residence = translate.residence_text(case.after)
         client.country = case.after["country"]
         client.save(update_fields=["residence", "country"])
+        audit.record("clients.take_address", by=None, on=client, summary="Address as IBKR shows it now", before=before,
+                     case=str(case.pk))  # fmt: skip

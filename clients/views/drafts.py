@@ -70,6 +70,7 @@ def edit(request: HttpRequest, pk: Any, section: str) -> HttpResponse:
         raise Http404(section)
     if not application.is_editable:
         return redirect(application)
+    drafts.note_shown(application=application, section=section, by=reader(request))
     return _draw(request, application, section, show_missing="check" in request.GET)
 
 

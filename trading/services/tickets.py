@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
+from backoffice.audit import services as audit
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
@@ -83,6 +84,13 @@ def draw_up(
     order.tif, order.reason, order.twin_reason = tif, reason.strip(), twin_reason.strip()
     members = _aim(order, by, account, group, chosen)
     _freeze(order, members)
+    audit.record(
+        "trading.draw_up",
+        by=by,
+        on=order,
+        summary=f"Draft of {order.reference} previewed",
+        allocation=order.allocation_sha256,
+    )
     return order
 
 
@@ -342,3 +350,4 @@ def discard(order: Order, *, by: User) -> None:
     if order.status != Status.DRAFT:
         raise Conflict(f"{order.reference} is no longer a draft.")
     LIFECYCLE.move(order, to=Status.VOID, because="discarded", by=by, changed_at=clock.now(), settled_at=clock.now())
+    audit.record("trading.discard", by=by, on=order, summary=f"Draft of {order.reference} thrown away")

@@ -179,8 +179,10 @@ def evidence_pack(request: HttpRequest, kind: str, pk: UUID) -> HttpResponse:
 def who_saw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Who saw this client's personal data: reveals, downloads, exports, packs; itself written down."""
     client = _root(request, "client", pk)
-    page = cut(disclosures.of(client), request.GET, at="at", size=50, key=int)
+    # Until IBKR has an application there is no client yet, only what was typed.
+    rows = [client, *client.applications.all()]
+    page = cut(disclosures.of(*rows), request.GET, at="at", size=50, key=int)
     audit.record("audit.who_saw", by=_reader(request), on=client, summary="Asked who saw this person")
-    counts = disclosures.by_person(client)
+    counts = disclosures.by_person(*rows)
     context = {"client": client, "page": page, "counts": counts}
     return render(request, "audit/who_saw.html", context)

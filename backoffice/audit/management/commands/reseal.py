@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from backoffice.audit import services as audit
 from backoffice.core import resealing
 
 
@@ -21,6 +22,14 @@ class Command(BaseCommand):
             if tally.resealed or tally.unreadable:
                 self.stdout.write(f"{tally.place}: {tally.resealed} sealed anew, {tally.unreadable} unreadable")
         unreadable = sum(tally.unreadable for tally in tallies)
+        made, what = (
+            sum(tally.resealed for tally in tallies),
+            "Blind indexes" if options["indexes"] else "Sealed values",
+        )
+        audit.record(
+            "core.reseal", by=None, summary=f"{what} made anew at the command line: {made}, unreadable: {unreadable}",
+            places={tally.place: tally.resealed for tally in tallies if tally.resealed},
+        )  # fmt: skip
         if unreadable:
             raise CommandError(
                 f"{unreadable} values open with no key of FIELD_KEYS. Put back the key they were sealed with; "
