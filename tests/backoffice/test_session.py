@@ -1,7 +1,8 @@
 """The session keeper against the sandbox: one owner, a competing login seen and not fought, nothing left behind."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import time_machine
 from backoffice.broker import client as broker
 from backoffice.broker import streaming
 from backoffice.broker.models import AccessToken, BrokerageSession, FamilyHealth, MasterAccount, SessionState
-from backoffice.broker.session import Keeper, LeaseLost
+from backoffice.broker.session import TICKLE_EVERY, Keeper, LeaseLost
 from backoffice.core import clock
 from backoffice.ibkr.errors import AuthFailed, NotSent
 from backoffice.ibkr.types.stream import QuoteEvent, SessionEvent
@@ -33,6 +34,14 @@ def heard(wanted: list[str]) -> Iterator[list[Any]]:
     )
     with streaming.listeners.holding(listener):
         yield told
+
+
+def step_until(keeper: Keeper, found: Callable[[], bool]) -> None:
+    """Keep the session until something is so; sooner than the next tickle, which would see it too."""
+    deadline = monotonic() + TICKLE_EVERY.seconds // 2
+    while not found():
+        assert monotonic() < deadline, "it did not happen"
+        keeper._step(found)
 
 
 def test_opening_makes_the_session_live_and_usable(connected_master: Any, live_session: BrokerageSession) -> None:
@@ -280,7 +289,7 @@ def test_the_stream_carries_what_listeners_want_and_shows_its_state(
     keeper = Keeper(connected_master, sleep=lambda _seconds: None)
     assert keeper.acquire()
 
-    keeper._step(lambda: any(isinstance(event, QuoteEvent) for event in heard))
+    step_until(keeper, lambda: any(isinstance(event, QuoteEvent) for event in heard))
 
     live_session.refresh_from_db()
     assert live_session.stream_since is not None
@@ -300,11 +309,10 @@ def test_what_nobody_wants_any_more_gives_its_line_back(
     wanted.append("265598")
     keeper = Keeper(connected_master, sleep=lambda _seconds: None)
     assert keeper.acquire()
-    keeper._step(lambda: any(isinstance(event, QuoteEvent) for event in heard))
+    step_until(keeper, lambda: any(isinstance(event, QuoteEvent) for event in heard))
     wanted[:] = ["8314"]
-    heard.clear()
 
-    keeper._step(lambda: any(isinstance(event, QuoteEvent) for event in heard))
+    step_until(keeper, lambda: any(isinstance(event, QuoteEvent) and event.quote.conid == "8314" for event in heard))
 
     (line,) = sandbox.control("GET", "stream")["connections"]
     assert sorted(line["subscriptions"]) == ["smd+8314", "sor", "spl", "str"]
@@ -316,12 +324,9 @@ def test_a_session_taken_elsewhere_is_noticed_by_the_stream_without_waiting_for_
 ) -> None:
     keeper = Keeper(connected_master, sleep=lambda _seconds: None)
     assert keeper.acquire()
-    keeper._step(lambda: any(isinstance(event, SessionEvent) for event in heard))
+    step_until(keeper, lambda: any(isinstance(event, SessionEvent) for event in heard))
     sandbox.control("POST", "session", {"username": "alder01", "action": "steal"})
 
-    keeper._step()
-    keeper._step()
+    step_until(keeper, lambda: BrokerageSession.objects.get().state == SessionState.COMPETING)
 
-    live_session.refresh_from_db()
-    assert live_session.state == SessionState.COMPETING
     keeper._hang_up()
