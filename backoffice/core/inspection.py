@@ -19,6 +19,7 @@ from backoffice.core.uploads import SECONDS, SafeFile
 
 MEMORY = 768 * 1024 * 1024  # bytes of address space
 LARGEST_PICTURE = 60_000_000  # pixels: a sheet at 600 dpi has 35 million
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own bound is wider, and would call a large scan damaged
 MOST_PAGES = 500
 MOST_OBJECTS = 200_000
 _FLATE = 64 * 1024 * 1024  # bytes one compressed part of a PDF may unfold to

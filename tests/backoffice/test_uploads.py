@@ -3,18 +3,29 @@
 import io
 import random
 import struct
+import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
 
 import pikepdf
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
 from PIL import Image, PngImagePlugin
 
+from backoffice.audit.models import Entry
 from backoffice.core import uploads
 from backoffice.core.errors import InvalidInput
 from backoffice.core.inspection import Unsafe, examine
+from backoffice.journal.models import Evidence
+from clients.models import Document
 from tests import papers
+from tests.test_authorisation import firm
+from tests.two_books import OWN, Firm
+
+__all__ = ["firm"]
 
 
 def acting_pdf(key: str, inside: object) -> bytes:
@@ -225,3 +236,35 @@ def test_a_file_over_the_limit_is_not_even_looked_at() -> None:
 @pytest.mark.row(id="Z08")
 def test_a_name_is_made_of_plain_characters_and_tells_the_real_kind(given: str, kept: str) -> None:
     assert uploads.short_name(given, ".pdf", longest=20) == kept
+
+
+@pytest.mark.django_db
+@pytest.mark.row(id="Z08")
+@pytest.mark.parametrize(
+    ("file_name", "content", "words"),
+    [
+        ("id.svg", OTHER_KINDS[0], "The file is neither PDF, PNG nor JPEG."),
+        ("papers.zip", zipped("bomb", b"\0" * 10_000_000), "The file is neither PDF, PNG nor JPEG."),
+        ("bomb.pdf", pdf_unfolding_to(100_000_000), "unfolds to far more than a document does."),
+        ("flood.png", png_of(40_000, 40_000), "The picture has 40000 by 40000 points."),
+        ("form.pdf", SCRIPTS[0], "The PDF contains a script."),
+    ],
+)
+@pytest.mark.parametrize(("name", "of"), [("clients:document_send", "task"), ("journal:evidence_add", "submission")])
+def test_a_page_refuses_a_hostile_file_in_words_records_it_and_keeps_nothing(
+    name: str, of: str, file_name: str, content: bytes, words: str, firm: Firm
+) -> None:
+    advisor, browser = firm.people["advisor"], Client()
+    browser.force_login(advisor, backend="backoffice.people.backends.EmailBackend")
+    kept = Document.objects.count() + Evidence.objects.count()
+    given: dict[str, object] = {"file": SimpleUploadedFile(file_name, content)}
+    if of == "task":
+        given |= {"proof_type": "Utility Bill", "intent": str(uuid.uuid4())}
+
+    answer = browser.post(reverse(name, args=firm.things[OWN][of]), given)
+
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert Document.objects.count() + Evidence.objects.count() == kept
+    refused = Entry.objects.filter(action="request.refused", actor=advisor, data__route=name)
+    assert [entry.data["status"] for entry in refused] == [422]
