@@ -190,11 +190,16 @@ def _draw(request: HttpRequest, listed: Listed, *, error: str = "", typed: str =
         "is_waiting": submission.state == State.PROPOSED,
         "is_maker": submission.maker_id == user.pk,
         "may_decide": may_decide,
+        "who_decides": f"Somebody else decides: {_who(submission)}.",
         "may_add": submission.state == State.PROPOSED and may(user, "journal.add_evidence"),
         "error": error,
         "typed": typed,
     }
     return render(request, "journal/approval_detail.html", context, status=status)
+
+
+def _who(submission: Submission) -> str:
+    return " or ".join(str(Role(role).label).lower() for role in submission.approver_roles or [Role.PRINCIPAL])
 
 
 @require_POST

@@ -65,6 +65,19 @@ def trial(document: Document) -> Trial:
     return Trial(len(rows), list(_judged(document, rows))[::-1])
 
 
+def _stopped(document: Document, row: Submission, facts: Facts) -> tuple[str, ...]:
+    """What would have been refused when it was asked for, whatever had gone before it."""
+    found = []
+    if facts.kind == "order" and row.maker is not None and facts.amount_usd is not None:
+        largest = document.order_limits_usd.get(row.maker.role, Decimal(0))
+        if facts.amount_usd > largest:
+            found.append(f"Largest order of one {row.maker.get_role_display().lower()}: USD {largest:,.0f}")
+    since, hours = facts.destination_since, document.cooling_off_hours
+    if facts.kind == "withdrawal" and since is not None and row.created_at < since + timedelta(hours=hours):
+        found.append(f"New bank details rest: {hours} h")
+    return tuple(found)
+
+
 def _judged(document: Document, rows: list[Submission]) -> Iterator[Caught]:
     counts: dict[tuple[object, ...], int] = defaultdict(int)
     sums: dict[tuple[object, ...], Decimal] = defaultdict(Decimal)
@@ -81,6 +94,7 @@ def _judged(document: Document, rows: list[Submission]) -> Iterator[Caught]:
                 limit.usd is not None and facts.has_amount and (facts.amount_usd is None or sums[key] + usd > limit.usd)
             )
         )
+        reached += _stopped(document, row, facts)
         if not reached:
             for _, key in met:
                 counts[key] += 1

@@ -24,6 +24,9 @@ from backoffice.people.policies.document import (
     QuestionRule,
 )
 
+_BY = {
+    key: " or ".join(str(Role(role).label).lower() for role in roles).capitalize() for key, roles in APPROVERS.items()
+}
 _NONE = ("", "not used")  # every row ends with one that is blank, and stays out while it is
 
 
@@ -34,7 +37,7 @@ class ApprovalRow(forms.Form):
         label="Destination younger than, days", min_value=0, max_value=3650, required=False
     )
     approvals = forms.IntegerField(label="People", min_value=0, max_value=5)
-    role = forms.ChoiceField(label="By", choices=[_NONE, *((role, Role(role).label) for role in APPROVERS)])
+    role = forms.ChoiceField(label="By", choices=[_NONE, *_BY.items()])
 
 
 class LimitRow(forms.Form):
@@ -127,7 +130,7 @@ class PolicyForm:
                     row["approvals"],
                     row["above_usd"] or Decimal(0),
                     row["younger_than_days"] or 0,
-                    (row["role"],),
+                    APPROVERS[row["role"]],
                 )
                 for row in _kept(self.approvals)
             ),

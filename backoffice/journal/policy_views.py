@@ -32,6 +32,7 @@ def policy_list(request: HttpRequest) -> HttpResponse:
         "lines": current.document.lines(),
         "versions": PolicyVersion.objects.select_related("maker", "approval__approver")[:SHOWN],
         "may_propose": may(request.user, "policies.propose"),
+        "coming": [row.number for row in policies.scheduled()],
     }
     return render(request, "policies/policy_list.html", context)
 
@@ -71,6 +72,7 @@ def _draw(request: HttpRequest, number: int, *, error: str = "", status: int = 2
         "may_decide": is_waiting and may(user, "policies.approve"),
         "is_maker": row is not None and row.maker_id == user.pk,
         "is_waiting": is_waiting,
+        "coming": policies.scheduled(),
         "form": DecisionForm(initial={"document_sha256": row.document_sha256 if row else ""}),
         "error": error,
     }
@@ -81,9 +83,10 @@ def _draw(request: HttpRequest, number: int, *, error: str = "", status: int = 2
 @requires("policies.propose")
 def policy_edit(request: HttpRequest) -> HttpResponse:
     """Write a change, try it on the last 30 days, propose it. Nothing typed is lost when it is refused."""
-    current = policies.in_force()
+    current, coming = policies.in_force(), policies.scheduled()
     if request.method != "POST":
-        return render(request, "policies/policy_edit.html", {"form": PolicyForm(current.document, current.number)})
+        form = PolicyForm(current.document, current.number)
+        return render(request, "policies/policy_edit.html", {"form": form, "coming": coming})
     form, error, trial = PolicyForm(current.document, current.number, request.POST), "", None
     changes: list[comparing.Difference] = []
     if form.is_valid():
@@ -103,7 +106,7 @@ def policy_edit(request: HttpRequest) -> HttpResponse:
         except Refusal as refusal:
             error = str(refusal)
             _remember(request, error)
-    context = {"form": form, "error": error, "trial": trial, "changes": changes, "current": current}
+    context = {"form": form, "error": error, "trial": trial, "changes": changes, "current": current, "coming": coming}
     return render(request, "policies/policy_edit.html", context, status=200 if trial is not None else 422)
 
 

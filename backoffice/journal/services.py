@@ -204,7 +204,8 @@ def _waiting_for(submission: Submission, by: User, payload_sha256: str) -> Submi
     """Lock it, and see that this person may decide on exactly this payload now."""
     locked: Submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
     if not may(by, "journal.approve") or by.role not in (locked.approver_roles or [Role.PRINCIPAL]):
-        raise NotPermitted("Only a principal may approve or refuse this.")
+        who = " or ".join(str(Role(role).label).lower() for role in locked.approver_roles or [Role.PRINCIPAL])
+        raise NotPermitted(f"The policy has this approved or refused by: {who}.")
     if locked.maker_id == by.pk:
         raise NotPermitted("You made this, so another person must approve or refuse it.")
     if locked.state != State.PROPOSED:

@@ -54,7 +54,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "trading.manage_groups": {Role.ADVISOR, Role.PRINCIPAL},
         "reporting.view": _READERS,
         "reporting.fetch": _DESK,
-        "journal.approve": {Role.PRINCIPAL},
+        "journal.approve": {Role.PRINCIPAL, Role.OPERATIONS},  # of what the policy gives to their role
         "journal.add_evidence": _DESK,
         "policies.view": _READERS | {Role.ADMINISTRATOR},
         "policies.propose": {Role.PRINCIPAL},

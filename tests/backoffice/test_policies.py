@@ -10,11 +10,14 @@ from django.db import IntegrityError, connection, transaction
 from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
+from backoffice.journal import sending
+from backoffice.journal import services as journal
 from backoffice.journal.models import State
+from backoffice.journal.selectors import awaiting
 from backoffice.people.models import PolicyApproval, PolicyStatus, PolicyVersion, Role, User
 from backoffice.people.policies import document as documents
 from backoffice.people.policies import services as policies
-from backoffice.people.policies.document import FIRST, ApprovalRule, Document, Facts, Limit, QuestionRule
+from backoffice.people.policies.document import APPROVERS, FIRST, ApprovalRule, Document, Facts, Limit, QuestionRule
 from tests.journal_rows import make_submission
 
 pytestmark = pytest.mark.django_db
@@ -96,6 +99,7 @@ class TestDocument:
             {"limits": (Limit("order", "firm", "day"),)},
             {"limits": (Limit("order", "firm", "day", 1), Limit("order", "firm", "day", 2))},
             {"questions": (QuestionRule("o163", "auto"), QuestionRule("o163", "ask"))},
+            {"approvals": (*FIRST.approvals, ApprovalRule("order", 1, roles=("advisor",)))},
             {"cooling_off_hours": -1},
         ],
     )
@@ -122,6 +126,20 @@ class TestChange:
         assert policies.in_force().number == 2
         assert policies.in_force().document.cooling_off_hours == 48
         assert policies.in_force(tomorrow - timedelta(seconds=1)).number == 1
+
+    def test_a_later_decision_is_not_undone_by_an_older_one_whose_day_comes(
+        self, principal: User, second: User, time_machine: Any
+    ) -> None:
+        in_a_week = clock.now() + timedelta(days=7)
+        slow = propose(principal, changed(cooling_off_hours=72), effective_at=in_a_week)
+        policies.approve(slow, by=second, document_sha256=slow.document_sha256)
+        assert [row.number for row in policies.scheduled()] == [2]
+        put_in_force(changed(cooling_off_hours=36), principal, second)
+
+        assert policies.scheduled() == []
+        time_machine.move_to(in_a_week + timedelta(days=1))
+
+        assert (policies.in_force().number, policies.in_force().document.cooling_off_hours) == (3, 36)
 
     def test_the_author_of_a_change_cannot_approve_it(self, principal: User) -> None:
         row = propose(principal)
@@ -220,6 +238,25 @@ class TestRulings:
         assert (submission.approvals_needed, submission.policy_number) == (2, 2)
         assert submission.state == State.PROPOSED
         assert submission.policy_hits == ["Withdrawal: 2 × principal"]
+
+    def test_a_rule_may_give_small_things_to_operations_and_the_rest_stays_with_principals(
+        self, master: Any, operations: User, advisor: User, principal: User, second: User
+    ) -> None:
+        rules = (
+            ApprovalRule("withdrawal", 1, roles=APPROVERS["operations"]),
+            ApprovalRule("withdrawal", 2, above_usd=Decimal(50_000)),
+        )
+        put_in_force(changed(approvals=rules), principal, second)
+        small, large = (make_submission(master, advisor, facts=payment(amount)) for amount in ("100", "60000"))
+
+        journal.approve(small, by=operations, payload_sha256=small.payload_sha256)
+        with pytest.raises(NotPermitted, match="approved or refused by: principal"):
+            journal.approve(large, by=operations, payload_sha256=large.payload_sha256)
+
+        assert sending.claim(str(small.pk)) is not None
+        assert [row.pk for row in awaiting(operations)] == []
+        assert [row.pk for row in awaiting(principal)] == [large.pk]
+        assert (large.approvals_needed, large.approver_roles) == (2, ["principal"])
 
     def test_a_count_limit_refuses_the_next_one_with_the_rule_and_the_figure(
         self, master: Any, operations: User, principal: User, second: User

@@ -1,5 +1,6 @@
 """The pages of the policies: a form, a trial on the last 30 days, a comparison, and a second principal."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from backoffice.audit.models import Entry
+from backoffice.core import clock
 from backoffice.journal import dry_run
 from backoffice.journal.policy_forms import PolicyForm
 from backoffice.people.models import PolicyStatus, PolicyVersion, Role, User
@@ -75,6 +77,33 @@ def test_a_trial_counts_what_would_have_been_over_a_limit(principal: User, opera
 
     assert trial.looked_at == 3
     assert [len(each.reached) for each in trial.caught] == [1, 0, 0]
+
+
+def test_a_trial_counts_orders_over_a_lower_cap_and_payments_to_details_that_would_still_rest(
+    principal: User, operations: User, master: Any
+) -> None:
+    yesterday = clock.now() - timedelta(hours=30)
+    make_submission(master, principal, facts=payment("300000", kind="order"))
+    make_submission(master, operations, facts=payment(destination_since=yesterday))
+
+    trial = dry_run.trial(changed(order_limits_usd={"principal": Decimal(250_000)}, cooling_off_hours=48))
+
+    assert [each.reached for each in trial.caught] == [
+        ("New bank details rest: 48 h",), ("Largest order of one principal: USD 250,000",),
+    ]  # fmt: skip
+    assert not [each for each in dry_run.trial(FIRST).caught if each.reached]
+
+
+def test_whoever_writes_a_change_is_told_of_one_that_is_approved_and_to_come(principal: User) -> None:
+    second = User.objects.create_user(email="second@alderrow.example", name="Second Principal", role=Role.PRINCIPAL)
+    row = propose(principal, effective_at=clock.now() + timedelta(days=7))
+    policies.approve(row, by=second, document_sha256=row.document_sha256)
+
+    listed = visit(principal).get(reverse("policies:list")).content.decode()
+    form = visit(principal).get(reverse("policies:edit")).content.decode()
+
+    assert "Approved, to come" in listed
+    assert "Another change is approved and not in force yet." in form
 
 
 def test_a_forged_hash_and_the_authors_own_yes_are_refused_audited_and_change_nothing(principal: User) -> None:

@@ -65,7 +65,7 @@ TO_ASK_OF_ONE = (302, 404, 302, 302, 403, 403)
         ("funding:client_panel", OF_ONE),
         ("funding:client_withdraw", TO_ASK_OF_ONE),
         ("funding:client_deposit", TO_ASK_OF_ONE),
-        ("journal:approval_list", (403, 403, 403, 200, 403, 403)),
+        ("journal:approval_list", (403, 403, 200, 200, 403, 403)),
         ("journal:submission_detail", OF_ONE),
     ],
 )

@@ -33,9 +33,13 @@ KINDS = {
     "change": Kind("Change of a client's account", "clients.maintain"),
     "document": Kind("Document", "clients.apply"),
 }
-APPROVABLE = ("withdrawal", "order")  # the kinds whose pages can wait for a second person
+APPROVABLE = ("withdrawal", "order", "application", "change")  # the kinds whose pages can wait for a second person
 LIMITED = ("withdrawal", "order")
-APPROVERS = (Role.PRINCIPAL.value,)
+# Whom a rule may name: each choice is a set of roles. A principal may decide whatever operations may.
+APPROVERS = {
+    "principal": (Role.PRINCIPAL.value,),
+    "operations": (Role.OPERATIONS.value, Role.PRINCIPAL.value),
+}
 WINDOWS = {"minute": timedelta(minutes=1), "day": timedelta(days=1)}
 SCOPES = {"account": "each account", "firm": "the whole firm"}
 ANSWERS = {"ask": "Ask a person", "auto": "Confirm by rule", "refuse": "Decline by rule"}
@@ -80,7 +84,7 @@ class ApprovalRule:
     approvals: int
     above_usd: Decimal = Decimal(0)
     younger_than_days: int = 0
-    roles: tuple[str, ...] = APPROVERS
+    roles: tuple[str, ...] = APPROVERS["principal"]
 
     def catches(self, facts: Facts, at: datetime) -> bool:
         if facts.kind != self.kind:
@@ -238,7 +242,7 @@ def read(text: str) -> Document:
 def check(document: Document) -> None:
     """Raise InvalidInput where the document contradicts itself or opens what must stay closed."""
     for rule in document.approvals:
-        if rule.kind not in APPROVABLE or not set(rule.roles) <= set(APPROVERS) or not rule.roles:
+        if rule.kind not in APPROVABLE or rule.roles not in APPROVERS.values():
             raise InvalidInput("approvals", "A rule names a kind or a role that cannot be used here.")
         if not 0 <= rule.approvals <= 5 or rule.above_usd < 0 or rule.younger_than_days < 0:
             raise InvalidInput("approvals", "A rule asks for none to five people, above zero or more.")

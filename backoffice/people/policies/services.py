@@ -31,13 +31,30 @@ class Policy:
 
 
 def in_force(at: datetime | None = None) -> Policy:
-    """Return the version that decides at an instant, now if none is given."""
+    """Return the version that decides at an instant, now if none is given.
+
+    The highest number that has begun: a version whose day comes after a later one has begun never takes effect, or an
+    old decision would undo a newer one without anybody's word.
+    """
+    at = at or clock.now()
     row = (
-        PolicyVersion.objects.filter(status=PolicyStatus.APPROVED, effective_at__lte=at or clock.now())
-        .order_by("-effective_at", "-number")
+        PolicyVersion.objects.filter(status=PolicyStatus.APPROVED, effective_at__lte=at, decided_at__lte=at)
+        .order_by("-number")
         .first()
     )
     return _policy(row)
+
+
+def scheduled() -> list[PolicyVersion]:
+    """Return the approved versions whose day is still to come, the first to begin first."""
+    begun = in_force().number
+    later = PolicyVersion.objects.filter(status=PolicyStatus.APPROVED, effective_at__gt=clock.now(), number__gt=begun)
+    rows = list(later.order_by("effective_at", "number"))
+    return [
+        row
+        for row in rows
+        if not any(row.number < each.number and each.effective_at <= row.effective_at for each in rows)
+    ]
 
 
 def version(number: int) -> Policy | None:
