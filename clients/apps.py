@@ -6,7 +6,8 @@ class ClientsConfig(AppConfig):
 
     def ready(self) -> None:
         from backoffice.home import registry
-        from clients import demonstration
+        from backoffice.journal import decisions
+        from clients import demonstration, reviewing
         from clients.selectors import evidence, search, today
 
         entry = registry.NavigationEntry
@@ -28,6 +29,8 @@ class ClientsConfig(AppConfig):
         registry.navigation.add(
             entry("Records", "Retention", "archive", "clients:retention", "clients.view_retention", order=62)
         )
+        decisions.register("clients.application", reviewing.review_application, reviewing.application_headline)
+        decisions.register("clients.maintenancerequest", reviewing.review_change, reviewing.change_headline)
         registry.inbox.add(today.inbox)
         registry.search.add(search.search)
         registry.evidence.add(evidence.of)

@@ -30,7 +30,7 @@ from backoffice.journal.models import Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, Look, Refused
 from clients import selectors
 from clients.models import Account, Application, CaseKind, Document, MaintenanceRequest
-from clients.services import applications, documents, maintenance
+from clients.services import applications, documents, maintenance, unsent
 from clients.services.applications import Registration, SeenStatus, SeenTask
 
 log = logging.getLogger(__name__)
@@ -358,7 +358,8 @@ def _shown(case: MaintenanceRequest, details: AccountDetails) -> dict[str, str]:
 
 
 def sweep_changes() -> None:
-    """Ask about every change IBKR took and has not shown yet."""
+    """Ask about every change IBKR took and has not shown yet; close what was stopped before it left."""
+    unsent.close_void()
     for case in selectors.maintenance.due_for_look(clock.now()):
         poll_change(str(case.pk))
 

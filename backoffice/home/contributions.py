@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from celery import current_app
 from django.db import connection
-from django.db.models import Count, Min
+from django.db.models import Count, Exists, Min, OuterRef, Q
 from django.urls import NoReverseMatch, reverse
 from kombu.exceptions import OperationalError as BrokerUnreachable
 
@@ -133,16 +133,22 @@ def trouble(user: User) -> Iterator[InboxItem]:
 
 
 def returned(user: User) -> Iterator[InboxItem]:
-    """What a second person gave back to its maker to change, until the maker has had a week to do so."""
-    given_back = Rejection.objects.filter(
-        submission__maker=user, answer=Answer.RETURNED, at__gte=clock.now() - _RETURNED_SHOWN
-    ).select_related("submission", "person")
-    for each in given_back.order_by("at")[:50]:
+    """What a second person did not approve, or gave back to its maker to change: for a week, or until it is made anew."""
+    is_same = Q(subject_model=OuterRef("submission__subject_model"), subject_id=OuterRef("submission__subject_id"))
+    is_like_it = Q(operation=OuterRef("submission__operation"), accounts=OuterRef("submission__accounts"))
+    anew = Submission.objects.filter(
+        is_same | (is_like_it & ~Q(accounts=[])), maker=user, created_at__gt=OuterRef("at")
+    )
+    answered = Rejection.objects.filter(~Exists(anew), submission__maker=user, at__gte=clock.now() - _RETURNED_SHOWN)
+    for each in answered.select_related("submission", "person").order_by("at")[:50]:
+        is_returned = each.answer == Answer.RETURNED
         yield InboxItem(
-            kind=f"journal.returned:{each.submission_id}", group="answer", icon="arrow-back-up", tone="wait", urgency=40,
-            title=f"Returned to you: {each.submission.summary}",
+            kind=f"journal.returned:{each.submission_id}", icon="arrow-back-up" if is_returned else "circle-x",
+            group="answer" if is_returned else "other", tone="wait" if is_returned else "bad", urgency=40,
+            title=f"{'Returned to you' if is_returned else 'Not approved'}: {each.submission.summary}",
             detail=f"{each.person.name}: {each.reason} Nothing was sent; what you typed is kept.",
-            action="Change it", url=reverse("journal:approval_detail", args=[each.submission_id]), since=each.at,
+            action="Change it" if is_returned else "See why", owner=user, since=each.at,
+            url=reverse("journal:approval_detail", args=[each.submission_id]),
         )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ APPLICATION_LIFECYCLE = Lifecycle(
         # An "Error" answer means that nothing was created: mend it and submit again (account-management.md section 7).
         ApplicationStatus.REFUSED: {ApplicationStatus.SUBMITTED, ApplicationStatus.ABANDONED},
         ApplicationStatus.SUBMITTED: {
+            ApplicationStatus.DRAFT,  # stopped before it left: a second person said no
             ApplicationStatus.REFUSED,
             ApplicationStatus.OPENED,
             ApplicationStatus.REJECTED,

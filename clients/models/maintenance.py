@@ -24,14 +24,21 @@ class CaseStatus(models.TextChoices):
     SEEN = "seen", "Done"
     REFUSED = "refused", "Refused by IBKR"
     REPLACED = "replaced", "Replaced"
+    WITHDRAWN = "withdrawn", "Not sent"
 
 
 CASE_LIFECYCLE = Lifecycle(
     {
-        CaseStatus.REQUESTED: {CaseStatus.AT_IBKR, CaseStatus.SEEN, CaseStatus.REFUSED, CaseStatus.REPLACED},
+        CaseStatus.REQUESTED: {
+            CaseStatus.AT_IBKR,
+            CaseStatus.SEEN,
+            CaseStatus.REFUSED,
+            CaseStatus.REPLACED,
+            CaseStatus.WITHDRAWN,
+        },
         CaseStatus.AT_IBKR: {CaseStatus.SEEN, CaseStatus.REFUSED, CaseStatus.REPLACED},
     }
-)  # SEEN, REFUSED and REPLACED have no way out
+)  # SEEN, REFUSED, REPLACED and WITHDRAWN have no way out
 
 
 class MaintenanceQuerySet(models.QuerySet["MaintenanceRequest"]):

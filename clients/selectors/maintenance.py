@@ -29,6 +29,7 @@ BADGES: dict[str, tuple[Tone, str]] = {
     CaseStatus.SEEN: ("good", "check"),
     CaseStatus.REFUSED: ("bad", "x"),
     CaseStatus.REPLACED: ("neutral", "replace"),
+    CaseStatus.WITHDRAWN: ("neutral", "ban"),
 }
 
 

@@ -96,6 +96,7 @@ def _made(submission: Submission) -> TimelineEvent:
 
 
 _MOVES = {
+    ApplicationStatus.DRAFT: ("Back to a draft", "wait"),
     ApplicationStatus.SUBMITTED: ("Submitted", "fact"),
     ApplicationStatus.REFUSED: ("Back to be mended", "wait"),
     ApplicationStatus.OPENED: ("Account open", "done"),
@@ -117,11 +118,13 @@ def of_case(story: maintenance.CaseStory) -> list[TimelineEvent]:
         CaseStatus.SEEN: ("IBKR shows the new value", "done"),
         CaseStatus.REFUSED: ("IBKR refused it", "failed"),
         CaseStatus.REPLACED: ("Replaced by a newer request", "wait"),
+        CaseStatus.WITHDRAWN: ("Stopped before it left", "fact"),
     }
     moves = [
         TimelineEvent(
             event.at, titles[CaseStatus(event.new)][0], titles[CaseStatus(event.new)][1],  # type: ignore[arg-type]
             words=request.words if event.new == CaseStatus.REFUSED else "",
+            detail=event.because if event.new == CaseStatus.WITHDRAWN else "",
             raw=f"request {request.request_id}" if event.new == CaseStatus.AT_IBKR and request.request_id else "",
         )
         for event in history(request)
@@ -171,5 +174,7 @@ def _of_case_row(request: MaintenanceRequest, submission: Submission | None) -> 
             yield TimelineEvent(request.ended_at, f"{title} change refused", "failed", words=request.words)
         case CaseStatus.REPLACED:
             yield TimelineEvent(request.ended_at, f"{title} change replaced", "wait")
+        case CaseStatus.WITHDRAWN:
+            yield TimelineEvent(request.ended_at, f"{title} change not sent", "fact")
         case _:
             yield TimelineEvent(request.requested_at, f"{title} change asked for", "wait", by=request.requested_by.name)

@@ -1,7 +1,7 @@
 """What clients bring to the frame: Today, the counts beside the navigation, the feed."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.urls import reverse
@@ -114,10 +114,43 @@ def _of_application(card: applications.Card) -> Iterator[InboxItem]:
             icon="signature",
             tone="wait",
             owner=owner,
+            due=_due(card),
+            due_words="Should take",
             since=application.stage_since,
             since_words="Waiting",
-            urgency=40,
+            urgency=30 if card.is_over else 40,
         )
+    elif _is_overdue(card):
+        yield _of_overdue(card)
+
+
+def _is_overdue(card: applications.Card) -> bool:
+    """Whether it stands for too long and no other line says so: a rejected paper, or a second person who has it."""
+    is_said = any(task.is_rejected for task in card.tasks) or card.application.status == ApplicationStatus.REFUSED
+    is_proposed = card.submission is not None and card.submission.state == State.PROPOSED
+    return card.is_over and not is_said and not is_proposed and not card.application.is_final
+
+
+def _due(card: applications.Card) -> datetime | None:
+    return None if card.target is None else card.application.stage_since + timedelta(seconds=card.target)
+
+
+def _of_overdue(card: applications.Card) -> InboxItem:
+    """What stands in its lane for longer than the policy gives it."""
+    application = card.application
+    lane = {
+        Stage.DRAFT: ("rests as a draft", "Submit it, or give it up."),
+        Stage.SUBMITTED: ("has waited for an account number", "Ask IBKR about it, by its external id."),
+        Stage.DOCUMENTS: ("waits for documents", f"{card.blocker.words}."),
+        Stage.REVIEW: ("stands in IBKR's review", "Ask IBKR what it waits for."),
+    }
+    words, mend = lane.get(card.stage, ("stands still", f"{card.blocker.words}."))
+    return InboxItem(
+        kind=f"clients.over:{application.pk}:{card.stage}", group="other" if card.stage == Stage.DRAFT else "stuck",
+        title=f"{application.name} {words} for longer than it should", detail=mend, action="Open",
+        url=application.get_absolute_url(), icon="hourglass", tone="wait", owner=application.owner, due=_due(card),
+        since=application.stage_since, urgency=35,
+    )  # fmt: skip
 
 
 def _doubt(submission: Submission) -> str:
@@ -202,7 +235,9 @@ def feed(user: User, since: datetime) -> Iterator[FeedItem]:
             )
     done = MaintenanceRequest.objects.visible_to(user).filter(ended_at__gte=since).select_related("account")
     for case in done.defer("before_text", "after_text").order_by("-ended_at")[:8]:
-        word = {"seen": "changed", "refused": "change refused by IBKR"}.get(case.status, "change replaced")
+        word = {"seen": "changed", "refused": "change refused by IBKR", "withdrawn": "change not sent"}.get(
+            case.status, "change replaced"
+        )
         if case.ended_at:
             text = f"{case.get_kind_display().lower()} {word}"
             yield FeedItem(case.ended_at, case.account.number, text, case.get_absolute_url())

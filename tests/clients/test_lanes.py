@@ -10,6 +10,7 @@ from backoffice.core import clock
 from backoffice.core.errors import InvalidInput
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.document import FIRST, Document, check, read
+from clients.selectors import today
 from clients.selectors.applications import board
 
 pytestmark = pytest.mark.django_db
@@ -22,12 +23,19 @@ def test_the_policy_says_how_long_an_application_may_stand_in_a_lane(
     time_machine.move_to(clock.now() + timedelta(hours=5), tick=False)
     assert [card.is_over for card in board(advisor, {}).cards] == [False]
 
+    assert [item.kind for item in today.inbox(advisor)] == []
+
     document = replace(FIRST, lane_hours={**FIRST.lane_hours, "submitted": 4})
     row = policies.propose(document, by=principal, reason="Quicker", effective_at=clock.now(), based_on=1)
     policies.approve(row, by=second_principal, document_sha256=row.document_sha256)
 
     assert [card.is_over for card in board(advisor, {}).cards] == [True]
     assert ("A submitted application may wait for IBKR", "4 h") in document.lines()
+    (stuck,) = today.inbox(advisor)
+    assert (stuck.group, stuck.owner) == ("stuck", advisor)
+    assert stuck.title == "Ilse Vandermolen has waited for an account number for longer than it should"
+    assert stuck.due is not None
+    assert clock.now() - stuck.due == timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
