@@ -6,7 +6,7 @@ test adds a line to it, and backoffice/embedded/faults.py adds them up.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,9 +17,14 @@ LEDGERS = {
     "funding.send_transfer": "withdrawal",
     "clients.send_application": "application",
 }
-MATRIX = ("test_lost_answers.py", "test_kill_worker.py")  # every effect crossed with every fault
+MATRIX = (
+    "test_lost_answers.py",
+    "test_late_effects.py",
+    "test_kill_worker.py",
+)  # every effect crossed with every fault
 LOOKS = 6
 FAILED = pytest.StashKey[bool]()
+RESIDUAL = pytest.StashKey[int]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -27,6 +32,35 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report: Any = yield
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     return report
+
+
+@pytest.fixture
+def note_residual(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Callable[..., None]:
+    """Say how many effects came double where nothing can prevent it (S21: later than any quiet time, at a broker that does not
+    know the key again). They are printed at the end of the run instead of failing it."""
+
+    def note(count: int, of: str) -> None:
+        request.node.stash[RESIDUAL] = count
+        record_property("residual", (of, count))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    measured = [
+        value
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+        if name == "residual"
+    ]
+    if measured:
+        terminalreporter.write_line(
+            "Residual of S21, effects that came double when they were released at the first chance:"
+        )
+        for of, count in sorted(measured):
+            terminalreporter.write_line(f"  {count}  {of}")
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +76,7 @@ def _accounted_for(request: pytest.FixtureRequest) -> Iterator[None]:
     except requests.ConnectionError:
         return  # the test killed it and failed before it started it again
     found = reckoning(sandbox)
+    found["duplicates"] -= request.node.stash.get(RESIDUAL, 0)
     if path := os.environ.get("FAULT_FIGURES"):
         cell = {"is_cell": request.node.path.name in MATRIX, "has_failed": request.node.stash.get(FAILED, False)}
         with open(path, "a") as file:
@@ -53,6 +88,7 @@ def reckoning(sandbox: Any) -> dict[str, int]:
     """Count effects beyond the first of a submission, ACKED ones without an effect, and doubts that looking does not end."""
     from backoffice.journal.models import State, Submission
 
+    # Any other state over an effect is a doubt that must end; a refusal or a withdrawal over one is never right.
     effects: dict[tuple[str, str], int] = {}
     for kind in LEDGERS.values():
         for effect in sandbox.ledger(kind):
@@ -62,7 +98,7 @@ def reckoning(sandbox: Any) -> dict[str, int]:
         count = effects.get((LEDGERS[submission.operation], submission.key), 0)
         found["duplicates"] += max(0, count - 1)
         found["lost"] += submission.state == State.ACKED and not count
-        found["unresolved"] += bool(count) and submission.state == State.UNKNOWN and not ends(submission)
+        found["unresolved"] += bool(count) and submission.state != State.ACKED and not ends(submission)
     return found
 
 
@@ -76,6 +112,6 @@ def ends(submission: Any) -> bool:
     for _ in range(LOOKS):
         current_app.tasks[submission.look](str(submission.pk))
         submission.refresh_from_db()
-        if submission.state != State.UNKNOWN:
+        if submission.state == State.ACKED:
             return True
     return False

@@ -23,7 +23,7 @@ class Effect:
     name: str
     path: str  # of the request, as a regular expression
     ledger: str
-    begin: Callable[[], Any]  # returns the row
+    begin: Callable[..., Any]  # returns the row
 
     def submission(self, row: Any) -> Submission:
         found = journal.current_for(row)
@@ -57,14 +57,17 @@ def withdrawal(account: Account, advisor: Any, principal: Any, sandbox: Any) -> 
         0
     ]
 
-    def begin() -> Any:
+    def begin(amount: int = 1250) -> Any:
         now = clock.now()
-        bank = BankInstruction.objects.create(
-            account=account, name=listed["name"], method=listed["method"], currency=listed["currency"],
-            last4=listed["last4"], ibkr_status="PROCESSED", first_seen_at=now, seen_at=now,
+        bank, _ = BankInstruction.objects.get_or_create(
+            account=account, name=listed["name"], method=listed["method"],
+            defaults={
+                "currency": listed["currency"], "last4": listed["last4"], "ibkr_status": "PROCESSED",
+                "first_seen_at": now, "seen_at": now,
+            },
         )  # fmt: skip
         transfer = services.request_withdrawal(
-            account=account, money=Money(Decimal("1250.00"), listed["currency"]), bank=bank, by=advisor,
+            account=account, money=Money(Decimal(amount), listed["currency"]), bank=bank, by=advisor,
             intent=uuid.uuid4(), note="Asked for by phone",
         )  # fmt: skip
         submission = journal.current_for(transfer)
@@ -114,14 +117,17 @@ def order(account: Account, advisor: Any, live_session: Any) -> Effect:
     from trading.models import Instrument
     from trading.services import tickets
 
-    def begin() -> Any:
-        instrument = Instrument.objects.create(
-            conid="265598", symbol="AAPL", name="Apple Inc", exchange="NASDAQ", currency="USD", asset_class="STK",
-            tick=Decimal("0.01"),
+    def begin(quantity: int = 5) -> Any:
+        instrument, _ = Instrument.objects.get_or_create(
+            conid="265598",
+            defaults={
+                "symbol": "AAPL", "name": "Apple Inc", "exchange": "NASDAQ", "currency": "USD", "asset_class": "STK",
+                "tick": Decimal("0.01"),
+            },
         )  # fmt: skip
         sync.sync_portfolios()
         draft = tickets.draw_up(
-            intent=uuid.uuid4(), by=advisor, instrument=instrument, side="BUY", quantity=Decimal(5), order_type="LMT",
+            intent=uuid.uuid4(), by=advisor, instrument=instrument, side="BUY", quantity=Decimal(quantity), order_type="LMT",
             limit_price=held_price(account, instrument), tif="DAY", reason="Invest the November contribution",
             account=account,
         )  # fmt: skip

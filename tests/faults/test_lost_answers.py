@@ -1,7 +1,7 @@
 """Each way an answer of IBKR's can be lost or lie, crossed with each effect that must happen exactly once.
 
 The names carry the rows of the fault model: S02 reset before, S03 after the effect, S04 a 5xx with and without it, S05 a
-body that cannot be read, S06 a limit, S07 a token that ends, S13 an old status, S21 an effect that comes late.
+body that cannot be read, S06 a limit, S07 a token that ends, S13 an old status.
 """
 
 from typing import Any
@@ -192,27 +192,6 @@ def test_s13_an_old_status_after_a_new_one_changes_nothing_back(withdrawal: Effe
     ranks = [list(Status).index(Status(word)) for word in seen]
     assert ranks == sorted(ranks)
     assert len(sandbox.ledger(withdrawal.ledger)) == 1
-
-
-@pytest.mark.row(id="S21")
-@pytest.mark.parametrize(("seconds", "dedupe"), [(30, True), (90, False), (600, True), (600, False)])
-def test_s21_an_effect_that_comes_late_is_found_and_there_is_one(
-    effect: Effect, sandbox: Any, settings: Any, seconds: int, dedupe: bool
-) -> None:
-    settings.JOURNAL_QUIET_SECONDS = 1000  # longer than it is late, as it is in earnest: nothing is released before
-    sandbox.config(dedupe_coid=dedupe, dedupe_instruction_ids=dedupe)
-    row = begun(effect)
-    sandbox.fault(plan(effect, phase="read_not_applied", action="late", seconds=seconds))
-
-    assert send(effect, row) == State.UNKNOWN
-    for _ in range(seconds // 30):
-        assert look(effect, row, 1) == State.UNKNOWN  # however often we look, silence is no absence yet
-        sandbox.advance(30)
-    sandbox.advance(1)
-
-    assert look(effect, row) == State.ACKED
-    assert len(sandbox.ledger(effect.ledger)) == 1
-    assert posts(sandbox, effect) <= 2  # the late request is logged when it is applied too
 
 
 def begun(effect: Effect) -> Any:

@@ -1,0 +1,120 @@
+"""S21: IBKR carries a request out long after our line to it broke. The journal's own times hold here, on a clock that is moved.
+
+Whatever is proven absent is released by two people at the first chance, the worst they can do. Before the quiet time is over
+nothing can be; with a broker that knows the key again nothing comes double however late. What is left is measured and printed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from celery import current_app
+
+from backoffice.broker import client as broker
+from backoffice.core import clock
+from backoffice.core.errors import Conflict
+from backoffice.journal import services as journal
+from backoffice.journal.models import State, Submission
+from tests.faults.conftest import Effect
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
+QUIET = 120
+STEP = 30
+LATENESS = (0, 30, 90, 119, 180, 300, 600)
+FIRST = {"withdrawal": 1250, "order": 5}  # amount and quantity; each asks for one more, so that none looks like another
+QUICK = (90, 600)  # with every run of the tests; `make faults` tries all
+
+
+@pytest.fixture(autouse=True)
+def _times(settings: Any) -> None:
+    settings.JOURNAL_QUIET_SECONDS = QUIET
+    settings.JOURNAL_LOOK_SECONDS = [5, 15, 45, 120, 300, 600]
+    settings.JOURNAL_LEASE_SECONDS = 90
+    current_app.loader.import_default_modules()
+
+
+class MovedClock:
+    """Our clock, moved along with the sandbox's. What is signed is signed by the wall's: the sandbox judges it by that."""
+
+    def __init__(self, traveller: Any, sandbox: Any, session: Any) -> None:
+        self._traveller = traveller
+        self._sandbox = sandbox
+        self._session = session
+        self.passed = 0
+
+    def step(self) -> None:
+        self._traveller.shift(timedelta(seconds=STEP))
+        self._sandbox.advance(STEP)
+        self.passed += STEP
+        broker.client_for(self._session.master, lane="session").session.tickle()
+
+    @contextmanager
+    def on_the_wall(self) -> Iterator[None]:
+        self._traveller.shift(timedelta(seconds=-self.passed))
+        try:
+            yield
+        finally:
+            self._traveller.shift(timedelta(seconds=self.passed))
+
+
+def run(submission: Submission, task: str) -> State:
+    current_app.tasks[getattr(submission, task)](str(submission.pk))
+    submission.refresh_from_db()
+    return State(submission.state)
+
+
+@pytest.mark.row(id="S21")
+@pytest.mark.parametrize("dedupe", [True, False])
+@pytest.mark.parametrize("name", ["withdrawal", "order", "application"])
+def test_s21_an_effect_that_comes_late_is_found_and_comes_once(
+    name: str, dedupe: bool, request: pytest.FixtureRequest, sandbox: Any, live_session: Any, operations: Any,
+    second_principal: Any, note_residual: Callable[..., None],
+) -> None:  # fmt: skip
+    effect: Effect = request.getfixturevalue(name)
+    sandbox.config(dedupe_coid=dedupe, dedupe_instruction_ids=dedupe)
+    if name == "order":  # something that the looks can see, without which nothing is ever proven absent
+        control = effect.submission(effect.begin(FIRST[name] - 1))
+        assert run(control, "operation") == State.ACKED
+    lateness = LATENESS if request.config.option.markexpr == "faults" else QUICK
+    doubled = {}
+
+    for number, seconds in enumerate(lateness if name != "application" else lateness[-1:]):
+        submission = effect.submission(effect.begin(*([] if name == "application" else [FIRST[name] + number])))
+        sandbox.fault({
+            "method": "POST", "path": effect.path, "phase": "read_not_applied", "action": "late", "seconds": seconds,
+        })  # fmt: skip
+        assert run(submission, "operation") == State.UNKNOWN
+
+        with time_machine.travel(clock.now(), tick=True) as traveller:
+            moved = MovedClock(traveller, sandbox, live_session)
+            released_at = follow(submission, seconds, moved, (operations, second_principal))
+
+        effects = len(sandbox.ledger(effect.ledger, submission.key))
+        assert (seconds, effects >= 1, submission.state) == (seconds, True, State.ACKED), submission.reason
+        assert released_at is None or released_at >= QUIET, "released before the quiet time was over"
+        if seconds < QUIET or dedupe or released_at is None:
+            assert (seconds, effects) == (seconds, 1)
+        doubled[seconds] = effects - 1
+        sandbox.clear_faults()
+
+    note_residual(sum(doubled.values()), f"{name}, dedupe {'on' if dedupe else 'off'}: {doubled}")
+
+
+def follow(submission: Submission, seconds: int, moved: MovedClock, people: tuple[Any, Any]) -> int | None:
+    """Look when a look is due and release what is proven absent, until it is at IBKR and known to be.
+
+    Returns after how many seconds it was released, if it ever was.
+    """
+    released_at = None
+    while moved.passed <= seconds or (submission.state != State.ACKED and moved.passed < 1500):
+        moved.step()
+        if run(submission, "look") == State.ABSENT and released_at is None:
+            with suppress(Conflict), moved.on_the_wall():  # at midnight in New York it is an order of the day before
+                for person in people:
+                    journal.release(submission, by=person, evidence="IBKR's desk sees nothing")
+                released_at = moved.passed
+                run(submission, "operation")
+    return released_at
