@@ -49,16 +49,17 @@ def family_of(path: str) -> str:
 def record_exchange(master: MasterAccount, exchange: Exchange, lane: str = "") -> None:
     """Keep the outcome of one exchange and the digests of both sides, in one round trip.
 
-    A refusal is an answer too; only silence, 5xx and 429 count as failures.
+    A refusal of what was asked is an answer too. Silence, 5xx, 429 and not being let in are failures.
     """
-    answered = exchange.status is not None and exchange.status < 500 and exchange.status != 429
+    family = family_of(exchange.path)
+    answered = exchange.status is not None and not _is_failure(family, exchange.status)
     failure = "" if answered else (f"HTTP {exchange.status}" if exchange.status else exchange.outcome[:300])
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT broker_note_exchange(%s, %s, %s, %s, %s, %s, %s, %s), {exchanges.NOTE}",
             [
                 master.pk,
-                family_of(exchange.path),
+                family,
                 clock.now(),
                 answered,
                 min(exchange.elapsed_ms, 2_000_000_000),
@@ -68,6 +69,11 @@ def record_exchange(master: MasterAccount, exchange: Exchange, lane: str = "") -
                 *exchanges.note(master.pk, lane, exchange),
             ],
         )
+
+
+def _is_failure(family: str, status: int) -> bool:
+    # Without a token or a sign-on nothing else works, so there every refusal is one.
+    return status >= 500 or status in (401, 429) or (family in ("token", "sso") and status >= 400)
 
 
 def step_of(milliseconds: int) -> int:
