@@ -277,10 +277,10 @@ def approval_batch(request: HttpRequest) -> HttpResponse:
     hashes = {pk: sha for pk, _, sha in (each.partition(":") for each in request.POST.getlist("shown"))}
     wanted = list(hashes) or request.POST.getlist("chosen")
     keys = [UUID(each) for each in wanted[: decisions.MOST_AT_ONCE + 1] if _is_key(each)]
-    rows = selectors.visible(
-        Submission.objects.filter(pk__in=keys, state=State.PROPOSED).exclude(maker=user)
-        .select_related("maker", "master").order_by("created_at", "id"), user
-    )  # fmt: skip
+    # At the second press what was decided meanwhile is not passed over: it is named among what became of each.
+    waiting = Submission.objects.all() if hashes else selectors.awaiting(user)
+    found = waiting.filter(pk__in=keys).select_related("maker", "master").order_by("created_at", "id")
+    rows = selectors.visible(found, user)
     chosen = [row.submission for row in rows]
     refusal, results = decisions.why_not_together(chosen), None
     if hashes and not refusal:

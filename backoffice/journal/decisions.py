@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +21,7 @@ from backoffice.people.policies.comparing import Difference
 from backoffice.people.policy import may
 
 MOST_AT_ONCE = 50
+YOUNG = timedelta(days=30)  # bank details that are no routine yet
 LONGEST_NAME = 80
 
 
@@ -105,7 +106,9 @@ def add_evidence(submission: Submission, *, name: str, content: bytes, by: User)
 
 
 def why_not_together(rows: Iterable[Submission]) -> str:
-    """Say why these cannot be approved at one press; empty when they can: one operation, no flags, small and known."""
+    """Say why these cannot be approved at one press; empty when they can: one kind caught by one rule that asks for one
+    person, no flags, to bank details that have long been known, small, and of known worth.
+    """
     chosen = list(rows)
     below = policies.in_force().document.batch_below_usd
     if not below:
@@ -114,10 +117,15 @@ def why_not_together(rows: Iterable[Submission]) -> str:
         return "Choose at least two."
     if len(chosen) > MOST_AT_ONCE:
         return f"At most {MOST_AT_ONCE} at once."
-    if len({row.operation for row in chosen}) > 1:
-        return "These are not of one kind."
+    if len({(row.operation, row.kind, tuple(row.policy_hits)) for row in chosen}) > 1:
+        return "These are not of one kind, or not held back by the same rule."
+    if several := [row for row in chosen if row.approvals_needed > 1]:
+        return f"{several[0].summary} needs {several[0].approvals_needed} people; each looks at it by itself."
     if flagged := [row for row in chosen if row.flags]:
         return f"{flagged[0].summary} has a risk flag; it is looked at by itself."
+    known_by = clock.now() - YOUNG
+    if young := [row for row in chosen if row.destination_since and row.destination_since > known_by]:
+        return f"{young[0].summary} goes to new or changed bank details; it is looked at by itself."
     if any(row.amount_usd is None or row.amount_usd >= below for row in chosen):
         return f"Together only what is below USD {below:,.0f}."
     return ""

@@ -181,6 +181,8 @@ class TestTogether:
             ({"flags": ("twin",)}, "risk flag"),
             ({"amount_usd": Decimal(1_000)}, "below USD 1,000"),
             ({"amount_usd": None}, "below"),
+            ({"kind": "deposit"}, "not of one kind"),
+            ({"destination_since": clock.now() - timedelta(days=3)}, "new or changed bank details"),
         ],
     )
     def test_what_is_flagged_large_or_of_unknown_worth_is_approved_by_itself(
@@ -192,6 +194,26 @@ class TestTogether:
             decisions.approve_together([(row, row.payload_sha256) for row in rows], by=principal)
 
         assert Approval.objects.count() == 0
+
+    def test_what_somebody_decided_meanwhile_is_named_and_the_others_are_approved(
+        self, master: Any, operations: User, principal: User, second: User
+    ) -> None:
+        rows = [make_submission(master, operations, facts=payment(), summary=f"Withdrawal {n}") for n in (1, 2, 3)]
+        journal.refuse(rows[0], by=second, reason="Not today")
+
+        answer = visit(principal).post(
+            reverse("journal:approval_batch"), {"shown": [f"{row.pk}:{row.payload_sha256}" for row in rows]}
+        )
+
+        page = " ".join(answer.content.decode().split())
+        assert answer.status_code == 422
+        assert "This is no longer waiting for approval; it is now: withdrawn." in page
+        assert [state_of(row) for row in rows] == [State.VOID, State.READY, State.READY]
+
+    def test_what_needs_two_people_is_looked_at_by_itself(self, master: Any, operations: User, principal: User) -> None:
+        rows = [make_submission(master, operations, facts=payment(), approvals_needed=2) for _ in range(2)]
+
+        assert "needs 2 people" in decisions.why_not_together(rows)
 
 
 class TestToday:
