@@ -115,7 +115,7 @@ MATRIX: dict[str, Entry] = {
     "audit:evidence_pack": see("audit.evidence", "evidence"),
     "audit:who_saw": see("audit.who_saw", "client"),
     "home:lanes": see("broker.view_connections"),
-    "clients:client_list": see("clients.view"),
+    "clients:client_list": form("clients.view"),
     "people:list": see("people.view"),
     "people:detail": see("people.view", "person", is_shared=True),
     "people:invite": form("people.manage"),

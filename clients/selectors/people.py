@@ -82,7 +82,12 @@ def clients(user: User, asked: Mapping[str, str]) -> "QuerySet[Client]":
 def page(user: User, asked: Mapping[str, str]) -> tuple[list[Row], Page]:
     """Return one page of the list, by name."""
     found, neighbours = page_of(
-        _with_accounts(clients(user, asked)), keys=("last_name", "first_name", "id"), asked=dict(asked), size=PAGE_SIZE
+        _with_accounts(clients(user, asked)),
+        keys=("last_name", "first_name", "id"),
+        size=PAGE_SIZE,
+        asked={
+            name: value for name, value in asked.items() if name != "q"
+        },  # a name: sealed in the address, as `typed`
     )
     return _rows(found), neighbours
 

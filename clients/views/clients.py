@@ -8,10 +8,12 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backoffice.audit import services as audit
+from backoffice.audit.middleware import only_looks
 from backoffice.core import clock, exports
+from backoffice.core.crypto import seal, unseal
 from backoffice.core.errors import InvalidInput
 from backoffice.home.parts import Filter, View
 from backoffice.ibkr.types.sso import PortalPage
@@ -22,12 +24,24 @@ from clients.selectors import people, timeline
 from clients.services import people as services
 from clients.views import is_fragment, reader
 
-_KEPT = ("q", "stage", "book", "country")
+_KEPT = ("typed", "stage", "book", "country")
 _STAGES = {"": "All", "open": "Open", "client": "Client action", "documents": "Documents", "review": "IBKR review"}
 
 
 def _asked(request: HttpRequest) -> dict[str, str]:
-    return {name: request.GET.get(name, "")[:80] for name in (*_KEPT, "after", "before")}
+    """Return what the list is narrowed by. `q` is what was typed; in addresses it stands sealed, as `typed`: it is a name."""
+    given = request.POST if request.method == "POST" else request.GET
+    asked = {name: given.get(name, "")[:80] for name in ("q", "stage", "book", "country", "after", "before")}
+    sealed, place = request.GET.get("typed", "")[:600], f"clients typed|{reader(request).pk}"
+    if request.method != "POST" and sealed:
+        try:
+            asked["q"] = unseal(sealed, place).decode()
+        except ValueError:  # of another person, or cut short on the way
+            sealed = ""
+    asked["typed"] = (
+        (sealed if request.method != "POST" and sealed else seal(asked["q"].encode(), place)) if asked["q"] else ""
+    )
+    return asked
 
 
 def _address(asked: dict[str, str], **changed: str) -> str:
@@ -35,10 +49,14 @@ def _address(asked: dict[str, str], **changed: str) -> str:
     return f"?{urlencode(kept)}"
 
 
-@require_safe
+@only_looks
+@require_http_methods(["GET", "HEAD", "POST"])
 @requires("clients.view")
 def client_list(request: HttpRequest) -> HttpResponse:
+    """The list. What is typed to narrow it is posted, and comes back in the address sealed."""
     user, asked = reader(request), _asked(request)
+    if request.method == "POST" and not is_fragment(request):
+        return redirect(f"{request.path}{_address(asked)}")
     rows, page = people.page(user, asked)
     countries = people.countries_of(user)
     filters = [
@@ -55,7 +73,12 @@ def client_list(request: HttpRequest) -> HttpResponse:
         "may_apply": may(user, "clients.apply"),
         "is_narrowed": any(asked[name] for name in _KEPT),
     }
-    return render(request, "clients/_client_rows.html" if is_fragment(request) else "clients/client_list.html", context)
+    response = render(
+        request, "clients/_client_rows.html" if is_fragment(request) else "clients/client_list.html", context
+    )
+    if request.method == "POST":
+        response.headers["HX-Push-Url"] = f"{request.path}{_address(asked)}"
+    return response
 
 
 def _filter(label: str, name: str, choices: list[tuple[str, str]], asked: dict[str, str]) -> Filter:
@@ -74,15 +97,14 @@ class _Line:
 @require_safe
 @requires("clients.export")
 def client_export(request: HttpRequest) -> StreamingHttpResponse:
-    writer = csv.writer(_Line())
+    writer, asked = csv.writer(_Line()), _asked(request)
     rows: Iterator[str] = (
-        writer.writerow([exports.safe(cell) for cell in row])
-        for row in people.exported(reader(request), _asked(request))
+        writer.writerow([exports.safe(cell) for cell in row]) for row in people.exported(reader(request), asked)
     )
-    shown = people.clients(reader(request), _asked(request)).order_by("last_name", "first_name", "id")[:5000]
+    shown = people.clients(reader(request), asked).order_by("last_name", "first_name", "id")[:5000]
     audit.record(
         "clients.export", by=reader(request), summary="Exported the list of clients as CSV", disclosed=shown,
-        filters=audit.asked(request.GET),
+        filters=audit.asked({name: asked[name] for name in ("q", "stage", "book", "country") if asked[name]}),
     )  # fmt: skip
     day = clock.today(clock.NEW_YORK).isoformat()
     return StreamingHttpResponse(

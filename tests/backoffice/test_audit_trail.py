@@ -20,7 +20,10 @@ from tests.test_authorisation import MATRIX, firm  # noqa: F401 (a fixture)
 from tests.two_books import OWN, Firm
 
 pytestmark = pytest.mark.django_db
-LOOKS = {"home:search"}  # posted to, so that what is typed stays out of addresses; it changes nothing
+LOOKS = {
+    "home:search",
+    "clients:client_list",
+}  # posted to, so that what is typed stays out of addresses; it changes nothing
 UNSAFE = [name for name, entry in MATRIX.items() if "POST" in entry.methods and name not in LOOKS]
 DOWNLOADS = {
     "clients:client_export": "clients.export",

@@ -295,6 +295,35 @@ def test_the_list_is_narrowed_by_the_address(open_account: Make, master: Any, ad
     assert "No client fits" in browser.get(f"{url}?q=nobody").content.decode()
 
 
+def test_a_name_typed_to_narrow_the_list_stands_in_no_address(
+    open_account: Make, book: Any, master: Any, advisor: Any, viewer: Any, browse: Any
+) -> None:
+    open_account(master)
+    for place in range(45):
+        Client(first_name="Sonnhild", last_name=f"Name{place:02}", book=book).save()
+    browser, url = browse(advisor), reverse("clients:client_list")
+
+    rows = browser.post(url, {"q": "sonn", "country": "DEU"}, **HTMX)
+    many = browser.post(url, {"q": "sonn"}, **HTMX).content.decode()
+    plain = browser.post(url, {"q": "sonn", "country": "DEU"})
+
+    pushed = rows.headers["HX-Push-Url"]
+    assert "Friederike Sonnwald" in rows.content.decode()
+    assert "Sonnhild" not in rows.content.decode()  # the other filter stays
+    for address in (pushed, plain.headers["Location"]):
+        assert "sonn" not in address.lower()
+        again = browser.get(address).content.decode()  # it survives a reload, with the word in its field
+        assert "Friederike Sonnwald" in again
+        assert 'value="sonn"' in again
+    older = re.search(r'rel="next" href="([^"]+)"', many)
+    assert older
+    assert "sonn" not in older[1].lower()
+    assert "Sonnhild Name44" in browser.get(url + older[1].replace("&amp;", "&")).content.decode()
+    foreign = browse(viewer).get(pushed).content.decode()  # sealed for one person: for another it narrows nothing
+    assert 'value="sonn"' not in foreign
+    assert "q=" not in "".join(re.findall(r'href="([^"]+)"', again))
+
+
 def test_pages_go_on_by_key_in_both_directions(book: Any, advisor: Any, browse: Any) -> None:
     for place in range(90):
         Client(first_name="A", last_name=f"Name{place:02}", book=book).save()
