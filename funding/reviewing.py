@@ -30,7 +30,6 @@ def review(submission: Submission, subject: Any) -> Review:
         ("Amount", transfer.money.rounded()),
         ("From", f"{transfer.account.client.name}, {transfer.account.number}"),
         ("To, by " + transfer.rail, f"{bank.ending}, {bank.name}" if bank else transfer.sending_institution),
-        ("Made by", transfer.requested_by.name),
         ("Why", transfer.note),
     ]
     now = []

@@ -21,7 +21,7 @@ from backoffice.home.registry import (
     SearchHit,
     Tone,
 )
-from backoffice.journal import decisions
+from backoffice.journal import decisions, dry_run
 from backoffice.journal.models import State
 from backoffice.people.models import User
 from backoffice.people.policy import may
@@ -39,6 +39,7 @@ DESK = listening.listener()
 
 def register() -> None:
     """Put trading's parts in their places."""
+    dry_run.register_questions(reviewing.questions)
     decisions.register("trading.order", reviewing.review, reviewing.headline)
     entries = (
         NavigationEntry("Trading", "Portfolio", "chart-pie", "trading:portfolio", "trading.view", order=10, mobile=4),

@@ -1,15 +1,21 @@
 """What stands on the approval page of an order."""
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
 
 from backoffice.core.money import Money
 from backoffice.journal.decisions import Headline, Review
+from backoffice.journal.dry_run import Question
 from backoffice.journal.models import Submission
+from backoffice.people.models import User
 from backoffice.people.policies.comparing import Difference
 from trading import translate
-from trading.models import Order
+from trading.models import Order, OrderQuestion
+
+QUESTIONS = 500  # the newest that are looked at
 
 
 def headline(submission: Submission, subject: Any) -> Headline:
@@ -28,7 +34,6 @@ def review(submission: Submission, subject: Any) -> Review:
     facts: list[tuple[str, Any]] = [
         ("Order", f"{order.get_side_display()} {translate.exact(order.quantity)} {order.instrument.symbol} {price}"),
         ("For", order.target_name),
-        ("Made by", order.maker.name if order.maker else "not ours"),
         ("Why", order.reason),
     ]
     if order.twin_reason:
@@ -46,3 +51,18 @@ def review(submission: Submission, subject: Any) -> Review:
         listed = order.group is not None and order.group.is_listed
         now.append(Difference("Group at IBKR", "listed", "listed" if listed else "no longer listed"))
     return Review(facts, now, preview, order.previewed_at, f"{reverse('trading:order_new')}?again={order.pk}")
+
+
+def questions(user: User, since: datetime) -> Iterator[Question]:
+    """What IBKR asked about the orders this person may see, newest first, for the trial of a policy."""
+    rows = OrderQuestion.objects.filter(order__in=Order.objects.visible_to(user), asked_at__gte=since)
+    for row in rows.select_related("order__instrument", "answered_by").order_by("-asked_at", "-pk")[:QUESTIONS]:
+        who = row.answered_by.name if row.answered_by else f"the rule {row.rule}" if row.rule else "nobody"
+        yield Question(
+            about=f"{row.order.reference} {row.order.get_side_display()} {row.order.instrument.symbol}",
+            url=row.order.get_absolute_url(),
+            message_ids=tuple(str(each) for each in row.message_ids),
+            answered=f"{row.answer}, {who}" if row.answer else "not yet",
+            at=row.asked_at,
+            takes_yes=not row.prompt_order_id,
+        )

@@ -141,12 +141,12 @@ def returned(user: User) -> Iterator[InboxItem]:
     )
     answered = Rejection.objects.filter(~Exists(anew), submission__maker=user, at__gte=clock.now() - _RETURNED_SHOWN)
     for each in answered.select_related("submission", "person").order_by("at")[:50]:
-        is_returned = each.answer == Answer.RETURNED
+        is_returned, why = each.answer == Answer.RETURNED, each.reason.rstrip(".")
         yield InboxItem(
             kind=f"journal.returned:{each.submission_id}", icon="arrow-back-up" if is_returned else "circle-x",
             group="answer" if is_returned else "other", tone="wait" if is_returned else "bad", urgency=40,
             title=f"{'Returned to you' if is_returned else 'Not approved'}: {each.submission.summary}",
-            detail=f"{each.person.name}: {each.reason} Nothing was sent; what you typed is kept.",
+            detail=f"{each.person.name}: {why}. Nothing was sent; what you typed is kept.",
             action="Change it" if is_returned else "See why", owner=user, since=each.at,
             url=reverse("journal:approval_detail", args=[each.submission_id]),
         )  # fmt: skip

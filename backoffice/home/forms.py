@@ -28,7 +28,7 @@ class NoticePreferenceForm(forms.ModelForm):  # type: ignore[type-arg]  # not su
         model = NoticePreference
         fields = ("urgent", "other", "digest_at", "quiet_from", "quiet_to", "zone")
         labels = {
-            "urgent": "Questions and unknown outcomes", "other": "Everything else", "digest_at": "The digest comes at",
+            "urgent": "Questions, unknown outcomes, late approvals", "other": "Everything else", "digest_at": "The digest comes at",
             "quiet_from": "Quiet from", "quiet_to": "Quiet until",
         }  # fmt: skip
         help_texts = {

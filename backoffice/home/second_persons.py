@@ -24,10 +24,11 @@ def inbox(user: User) -> Iterator[InboxItem]:
     if may(user, "policies.approve"):
         proposed = PolicyVersion.objects.filter(status=PolicyStatus.PROPOSED).exclude(maker=user)
         for version in proposed.select_related("maker"):
+            asked = f"Asked for by {version.maker.name}: {version.reason.rstrip('.')}."
             yield InboxItem(
                 kind=f"policies.version:{version.number}", group="approval", icon="shield", tone="wait", urgency=40,
                 title=f"A change of the firm's policies: version {version.number}",
-                detail=f"Asked for by {version.maker.name}: {version.reason} The rules stay as they are until you agree.",
+                detail=f"{asked} The rules stay as they are until you agree.",
                 action="Look at it", url=reverse("policies:detail", args=[version.number]), since=version.proposed_at,
                 since_words="Waits",
             )  # fmt: skip

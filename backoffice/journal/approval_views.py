@@ -86,7 +86,8 @@ class _Row:
         self.submission, self.url = listed.submission, listed.url
         self.due_at: datetime = self.submission.created_at + patience
         self.flags = [FLAGS.get(flag, flag) for flag in self.submission.flags]
-        self.kind = KINDS[self.submission.kind].label if self.submission.kind in KINDS else "Other"
+        kind = KINDS[self.submission.kind].label if self.submission.kind in KINDS else "Other"
+        self.kind = "" if self.submission.summary.startswith(kind) else kind  # said once
         self.is_late = self.due_at < clock.now()
         self.is_claimed_by_me = self.submission.claimed_by_id == user.pk
 

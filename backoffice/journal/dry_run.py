@@ -1,15 +1,16 @@
 """What a version would have caught: the last 30 days judged again, by the facts kept with each submission."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from backoffice.core import clock
 from backoffice.journal.models import Submission
+from backoffice.people.models import User
 from backoffice.people.policies import limits
-from backoffice.people.policies.document import Document, Facts
+from backoffice.people.policies.document import ANSWERS, Document, Facts
 
 SPAN = timedelta(days=30)
 LONGEST = 20_000  # submissions looked at, newest first
@@ -30,11 +31,54 @@ class Caught:
 
 
 @dataclass(frozen=True)
+class Question:
+    """One question of IBKR's, as an app kept it: what it was about, its message ids and who answered."""
+
+    about: str
+    url: str
+    message_ids: tuple[str, ...]
+    answered: str
+    at: datetime
+    takes_yes: bool = True  # one that offers its own options is never confirmed by a rule
+
+    def ruled_by(self, document: Document) -> str:
+        """Return "auto", "refuse" or "ask", as the version would have it."""
+        said = document.answer_to(list(self.message_ids))
+        return said if self.takes_yes or said == "refuse" else "ask"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A question that a rule of the version would have answered, "auto" or "refuse"."""
+
+    question: Question
+    said: str
+
+    @property
+    def words(self) -> str:
+        return ANSWERS[self.said]
+
+
+QuestionLog = Callable[[User, datetime], Iterable[Question]]
+_logs: list[QuestionLog] = []
+
+
+def register_questions(log: QuestionLog) -> None:
+    """Let an app say which questions IBKR asked since an instant, as far as a person may see them; newest first."""
+    if log not in _logs:
+        _logs.append(log)
+
+
+@dataclass(frozen=True)
 class Trial:
-    """`looked_at` items were judged; `caught` are those that would wait for somebody or be refused, newest first."""
+    """`looked_at` items were judged; `caught` are those that would wait for somebody or be refused, newest first.
+    Of `asked` questions, `answered` would have been answered by a rule.
+    """
 
     looked_at: int
     caught: list[Caught]
+    asked: int = 0
+    answered: list[Answered] = field(default_factory=list)
 
     @property
     def different(self) -> list[Caught]:
@@ -52,8 +96,8 @@ def facts_of(row: Submission) -> Facts:
     )
 
 
-def trial(document: Document) -> Trial:
-    """Judge what was made in the last 30 days by a document. Nothing is counted, nothing changes."""
+def trial(document: Document, *, by: User) -> Trial:
+    """Judge what was made and asked in the last 30 days by a document. Nothing is counted, nothing changes."""
     since = clock.now() - SPAN
     rows = list(
         Submission.objects.filter(created_at__gte=since)
@@ -62,7 +106,11 @@ def trial(document: Document) -> Trial:
         .defer("payload_text")
         .order_by("-created_at")[:LONGEST]
     )
-    return Trial(len(rows), list(_judged(document, rows))[::-1])
+    asked = [each for log in _logs for each in log(by, since)]
+    ruled = [Answered(each, each.ruled_by(document)) for each in asked]
+    return Trial(
+        len(rows), list(_judged(document, rows))[::-1], len(asked), [each for each in ruled if each.said != "ask"]
+    )
 
 
 def _stopped(document: Document, row: Submission, facts: Facts) -> tuple[str, ...]:

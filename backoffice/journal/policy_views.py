@@ -55,20 +55,22 @@ def _draw(request: HttpRequest, number: int, *, error: str = "", status: int = 2
         raise Http404
     user, row = _reader(request), shown.row
     is_waiting = row is not None and row.status == PolicyStatus.PROPOSED
+    lines = comparing.compare(other.document, shown.document)
     numbers = [1, *PolicyVersion.objects.order_by("number").values_list("number", flat=True)]
     context = {
         "policy": shown,
         "row": row,
         "other": other,
         "current": policies.in_force(),
-        "changes": comparing.compare(other.document, shown.document),
+        "changes": [line for line in lines if line.is_changed],
+        "same": [(line.label, line.after) for line in lines if not line.is_changed],
         "lines": shown.document.lines(),
         "views": [
             {"label": f"Against version {each}", "url": f"?with={each}", "selected": each == other.number}
             for each in numbers[-12:]
             if each != number
         ],
-        "trial": dry_run.trial(shown.document) if may(user, "policies.propose") else None,
+        "trial": dry_run.trial(shown.document, by=user) if may(user, "policies.propose") else None,
         "may_decide": is_waiting and may(user, "policies.approve"),
         "is_maker": row is not None and row.maker_id == user.pk,
         "is_waiting": is_waiting,
@@ -102,7 +104,8 @@ def policy_edit(request: HttpRequest) -> HttpResponse:
                     based_on=form.rest.cleaned_data["based_on"],
                 )
                 return redirect("policies:detail", row.number)
-            trial, changes = dry_run.trial(document), comparing.compare(current.document, document)
+            trial = dry_run.trial(document, by=_reader(request))
+            changes = [line for line in comparing.compare(current.document, document) if line.is_changed]
         except Refusal as refusal:
             error = str(refusal)
             _remember(request, error)

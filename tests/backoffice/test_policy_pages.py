@@ -73,7 +73,7 @@ def test_a_trial_counts_what_would_have_been_over_a_limit(principal: User, opera
     for _ in range(3):
         make_submission(master, operations, facts=payment("100"))
 
-    trial = dry_run.trial(changed(limits=(Limit("withdrawal", "account", "day", usd=Decimal(250)),)))
+    trial = dry_run.trial(changed(limits=(Limit("withdrawal", "account", "day", usd=Decimal(250)),)), by=principal)
 
     assert trial.looked_at == 3
     assert [len(each.reached) for each in trial.caught] == [1, 0, 0]
@@ -86,12 +86,12 @@ def test_a_trial_counts_orders_over_a_lower_cap_and_payments_to_details_that_wou
     make_submission(master, principal, facts=payment("300000", kind="order"))
     make_submission(master, operations, facts=payment(destination_since=yesterday))
 
-    trial = dry_run.trial(changed(order_limits_usd={"principal": Decimal(250_000)}, cooling_off_hours=48))
+    trial = dry_run.trial(changed(order_limits_usd={"principal": Decimal(250_000)}, cooling_off_hours=48), by=principal)
 
     assert [each.reached for each in trial.caught] == [
         ("New bank details rest: 48 h",), ("Largest order of one principal: USD 250,000",),
     ]  # fmt: skip
-    assert not [each for each in dry_run.trial(FIRST).caught if each.reached]
+    assert not [each for each in dry_run.trial(FIRST, by=principal).caught if each.reached]
 
 
 def test_whoever_writes_a_change_is_told_of_one_that_is_approved_and_to_come(principal: User) -> None:

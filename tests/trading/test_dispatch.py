@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backoffice.core import clock
-from backoffice.journal import inquiries
+from backoffice.journal import dry_run, inquiries
 from backoffice.journal.models import Inquiry, InquiryState, State
 from backoffice.people.models import Role, User
 from backoffice.people.policies.document import FIRST, QuestionRule
@@ -509,6 +509,25 @@ def test_a_rule_answers_the_message_it_names_and_is_recorded_with_its_version(
     assert (question.answer, question.answered_by, question.rule) == (answer, None, "policy 2")
     assert len(sandbox.ledger("order")) == orders_at_ibkr
     assert (reread(order).status == Status.DECLINED) is (said == "refuse")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"), [("auto", ["Confirm by rule"]), ("refuse", ["Decline by rule"]), ("ask", [])]
+)
+def test_a_policy_is_tried_on_what_ibkr_asked_before(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, principal: User, said: str, words: list[str]
+) -> None:
+    order = submit(send(group=group, quantity=Decimal(9)))
+    question = order.questions.get()
+    assert question.message_ids == ["p6"]
+
+    tried = dry_run.trial(replace(FIRST, questions=(QuestionRule("p6", said),)), by=principal)
+
+    assert tried.asked == 1
+    assert [each.words for each in tried.answered] == words
+    assert [each.question.url for each in tried.answered] == [order.get_absolute_url()] * len(words)
+    question.refresh_from_db()
+    assert question.is_open
 
 
 def test_an_id_no_rule_names_waits_for_a_person(
