@@ -23,6 +23,7 @@ LABELS = {
     "postal_code": "Postal code",
     "state": "State",
 }
+_MASKED = {"street1", "street2", "postal_code"}
 BADGES: dict[str, tuple[Tone, str]] = {
     CaseStatus.REQUESTED: ("info", "send"),
     CaseStatus.AT_IBKR: ("info", "eye"),
@@ -59,13 +60,20 @@ class Case:
     @property
     def changes(self) -> list[Change]:
         before, after = self.request.before, self.request.after
-        return [
-            Change(LABELS[name], _shown(name, before.get(name, "")), _shown(name, value))
-            for name, value in after.items()
-        ]
+        return [_change(name, before.get(name, ""), value) for name, value in after.items()]
+
+
+def _change(name: str, before: str, after: str) -> Change:
+    was, becomes = _shown(name, before), _shown(name, after)
+    if was == becomes and before != after:
+        becomes += " (another)"  # the part that differs is masked
+    return Change(LABELS[name], was, becomes)
 
 
 def _shown(name: str, value: str) -> str:
+    """A value as the page shows it: enough of a street or a postal code to compare by, not to write a letter to."""
+    if name in _MASKED and value:
+        return f"{value[:2]}••••"
     return facts.country_name(value) if name == "country" else value
 
 

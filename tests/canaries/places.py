@@ -1,9 +1,11 @@
 """Where something secret could come to light, and how each place is read whole."""
 
 import base64
+import io
 import logging
 import re
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from celery import current_app
@@ -88,3 +90,15 @@ def forms_of(canary: str) -> set[str]:
 def ring(*arguments: Any) -> None:
     """Put a message with these arguments on a lane, as a doorbell does."""
     current_app.send_task("journal.beat_heart", args=list(arguments), queue="accounts")
+
+
+def pages(browser: Any, addresses: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each page as (address, its text and headers); the files of a ZIP are read out of it."""
+    for address in addresses:
+        answer = browser.get(address)
+        assert answer.status_code == 200, (address, answer.status_code)
+        content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        if answer.headers["Content-Type"] == "application/zip":
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                content = b"\n".join(archive.read(name) for name in archive.namelist())
+        yield address, f"{answer.headers}\n{content.decode(errors='replace')}"

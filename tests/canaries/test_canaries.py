@@ -23,19 +23,22 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client as Browser
 from django.urls import path, reverse
 
+from backoffice.audit.models import Entry
 from backoffice.audit.reasons import REVEAL_REASONS
 from backoffice.broker.models import AccessToken, BrokerageSession
 from backoffice.core import clock
 from backoffice.core.money import Money
 from backoffice.journal import services as journal
+from backoffice.journal.models import Submission
 from backoffice.people import services as people
 from backoffice.urls import urlpatterns as ours
 from clients import dispatch
-from clients.models import AccountTask
+from clients.models import AccountTask, Application, MaintenanceRequest
 from clients.services import documents, maintenance
 from clients.services.people import open_portal, take_portal_link
 from funding import dispatch as funding_dispatch
 from funding import services as funding
+from funding.models import CashTransfer
 from tests.canaries import places
 from tests.clients.conftest import applying_account, book, draft, open_account, submitted
 from tests.conftest import PASSWORD
@@ -59,6 +62,8 @@ TYPED = {
     "wrong password": "wrong-staple-7781",
     "new password": "purple-ladder-33817",
 }  # fmt: skip
+# What a person wrote about a transfer for whoever decides on it: shown beside it, and nowhere kept but sealed.
+TYPED_FOR_READERS = {"bank account in a note", "reason of a repeated transfer"}
 NAMES = {"first name", "last name"}  # kept readable for lists and search, by design: see clients.models.Client
 ANY_JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 ANY_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
@@ -250,6 +255,38 @@ def _paper(text: str) -> bytes:
     return kept.getvalue()
 
 
+def signed_in(person: Any) -> Browser:
+    browser = Browser()
+    browser.force_login(person, backend="backoffice.people.backends.EmailBackend")
+    return browser
+
+
+def pages_of(client: Any) -> list[str]:
+    """Every page that shows something of the day without being asked to reveal it, the audit and its files included."""
+    lists = ("home:today", "clients:client_list", "clients:client_export", "clients:application_board", "funding:list",
+             "clients:maintenance_list", "funding:export", "funding:banks", "trading:portfolio", "trading:blotter",
+             "reporting:list", "journal:approval_list", "audit:entry_list", "audit:entry_export", "audit:chain",
+             "home:notice_list", "clients:retention", "api:clients-list", "api:transfers-list", "api:applications-list",
+             "api:maintenance-list", "api:banks-list")  # fmt: skip
+    found = [reverse(name) for name in lists]
+    found += [
+        reverse(name, args=[client.pk])
+        for name in ("clients:client_detail", "clients:client_retention", "audit:who_saw")
+    ]
+    found.append(reverse("audit:evidence_pack", args=["client", client.pk]))
+    for name, rows in (
+        ("clients:application_detail", Application.objects.all()),
+        ("clients:maintenance_detail", MaintenanceRequest.objects.all()),
+        ("funding:transfer_detail", CashTransfer.objects.all()),
+        ("journal:submission_detail", Submission.objects.all()),
+        ("audit:entry_detail", Entry.objects.all()),
+    ):
+        made = [reverse(name, args=[row.pk]) for row in rows]
+        assert made, name
+        found += made
+    return found
+
+
 @pytest.mark.row(id="Z11")
 def test_a_day_leaves_no_secret_where_it_does_not_belong(
     advisor: Any, principal: Any, administrator: Any, live_session: Any, sandbox: Any, submitted: Any, open_account: Any,
@@ -289,6 +326,13 @@ def test_a_day_leaves_no_secret_where_it_does_not_belong(
     for name, text in {"logs": logs, "messages": messages, "cache": places.cache()}.items():
         assert not ANY_JWT.search(text), name
         assert not ANY_KEY.search(text), name
+    shown = {
+        (kind, address)
+        for address, text in places.pages(signed_in(principal), pages_of(account.client))
+        for kind in places.hits(canaries, text) - NAMES
+    }
+    # Of an address the town stays readable, to tell two of a name apart: see clients.selectors.people.
+    assert {(kind, address) for kind, address in shown if kind not in {*TYPED_FOR_READERS, "town"}} == set()
     standing = {(kind, column) for column, text in places.tables() for kind in places.hits(canaries, text)} - MAY_STAND
     assert standing == set()
 

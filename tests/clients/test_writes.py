@@ -13,6 +13,7 @@ from backoffice.audit import disclosures, services
 from backoffice.audit.models import Entry
 from backoffice.core import clock
 from clients.models import Account, Client
+from clients.selectors.maintenance import cases_of
 from clients.services import applications, drafts, maintenance
 from clients.services.applications import Registration, SeenStatus
 from tests.clients.conftest import READY
@@ -119,3 +120,25 @@ def test_whoever_opens_a_draft_somebody_else_typed_has_seen_the_person(
     assert [(entry.actor, entry.data["fields"]) for entry in disclosures.of(application)] == [
         (operations, ["city", "email", "phone", "postal_code", "street1", "tax_number"])
     ]
+
+
+def test_a_case_shows_enough_of_an_address_to_compare_by_and_no_more(
+    open_account: Make, master: Any, advisor: Any
+) -> None:
+    account = open_account(master)
+    typed = {
+        "street1": "Kade 1",
+        "street2": "",
+        "city": "Hoorn",
+        "state": "",
+        "postal_code": "1621 AA",
+        "country": "NLD",
+    }
+    case = maintenance.request_address(account=account, address=typed, intent=uuid.uuid4(), by=advisor)
+    case.before_text = case.after_text.replace("Kade 1", "Kade 22")
+
+    shown = {change.label: (change.before, change.after) for change in cases_of([case])[0].changes}
+
+    assert shown["Street"] == ("Ka••••", "Ka•••• (another)")
+    assert shown["Postal code"] == ("16••••", "16••••")
+    assert shown["City"] == ("Hoorn", "Hoorn")
