@@ -49,8 +49,7 @@ def send_application(submission_pk: str) -> None:
     if (submission := sending.claim(submission_pk)) is None:
         return
     application: Application = submission.subject
-    client = broker.client_for(submission.master, lane="accounts")
-    outcome = sending.attempt(submission, lambda: _create(client, submission))
+    outcome = sending.attempt(submission, lambda: _create(_client(submission), submission))
     with transaction.atomic():
         if sending.settle(submission, outcome):
             match outcome:
@@ -58,6 +57,11 @@ def send_application(submission_pk: str) -> None:
                     applications.mark_registered(application, Registration(**answer["given"]))
                 case Refused(reason=reason):
                     applications.mark_refused(application, reason.splitlines())
+
+
+def _client(submission: Submission) -> IbkrClient:
+    # Called inside the attempt: a key that cannot be had is NotSent, and the row waits again with that as its reason.
+    return broker.client_for(submission.master, lane="accounts")
 
 
 def _create(client: IbkrClient, submission: Submission) -> Accepted | Refused:
@@ -208,8 +212,7 @@ def send_document(submission_pk: str) -> None:
     if (submission := sending.claim(submission_pk)) is None:
         return
     document: Document = submission.subject
-    client = broker.client_for(submission.master, lane="accounts")
-    outcome = sending.attempt(submission, lambda: _hand_in(client, document, submission.payload))
+    outcome = sending.attempt(submission, lambda: _hand_in(_client(submission), document, submission.payload))
     with transaction.atomic():
         if sending.settle(submission, outcome):
             match outcome:
@@ -287,8 +290,7 @@ def send_change(submission_pk: str) -> None:
     if (submission := sending.claim(submission_pk)) is None:
         return
     case: MaintenanceRequest = submission.subject
-    client = broker.client_for(submission.master, lane="accounts")
-    outcome = sending.attempt(submission, lambda: _change(client, case, submission))
+    outcome = sending.attempt(submission, lambda: _change(_client(submission), case, submission))
     with transaction.atomic():
         if sending.settle(submission, outcome):
             match outcome:

@@ -69,6 +69,21 @@ def test_nothing_is_sent_before_the_second_person(withdraw: Ask, sandbox: Any) -
     assert not [each for each in sandbox.requests() if "cash-transfers" in each["path"]]
 
 
+def test_a_key_that_cannot_be_read_leaves_the_withdrawal_waiting_and_says_why(
+    withdraw: Ask, principal: Any, sandbox: Any, master: Any
+) -> None:
+    submission = approved(withdraw(), principal)
+    type(master).objects.filter(pk=master.pk).update(private_key_path="/nonexistent/key.pem")
+
+    dispatch.send_transfer(str(submission.pk))
+
+    found = reread(submission)
+    assert found.state == State.READY
+    assert "/nonexistent/key.pem" in found.reason
+    assert found.due_at > found.created_at
+    assert not [each for each in sandbox.requests() if "cash-transfers" in each["path"]]
+
+
 def test_a_lost_answer_is_asked_for_not_resent(withdraw: Ask, principal: Any, sandbox: Any) -> None:
     transfer = withdraw()
     submission = approved(transfer, principal)
