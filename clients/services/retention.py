@@ -31,7 +31,10 @@ def place_hold(client: Client, *, reason: str, by: User) -> LegalHold:
     if not reason.strip():
         raise InvalidInput("reason", "A hold needs its reason.", "Name the matter, such as a case number.")
     Client.objects.select_for_update().get(pk=client.pk)
-    hold = LegalHold.objects.create(client=client, reason=reason.strip()[:300], placed_by=by, placed_at=clock.now())
+    matter = reason.strip()[:300]
+    if (same := client.holds.filter(reason=matter, placed_by=by, released_at=None).first()) is not None:
+        return same  # pressed twice
+    hold = LegalHold.objects.create(client=client, reason=matter, placed_by=by, placed_at=clock.now())
     client.destructions.filter(done_at=None, dropped_at=None).update(dropped_at=clock.now())
     audit.record("clients.place_hold", by=by, on=client, summary="Legal hold placed", hold=str(hold.pk))
     return hold

@@ -96,6 +96,17 @@ def test_a_hold_stops_what_the_clock_would_let_go(account: Any, operations: Any,
     assert list(selectors.over(principal)) == []
 
 
+def test_a_hold_placed_by_a_double_click_is_one_hold(account: Any, operations: Any, principal: Any) -> None:
+    first = retention.place_hold(account.client, reason="Examination 12-4", by=operations)
+
+    again = retention.place_hold(account.client, reason=" Examination 12-4 ", by=operations)
+    of_another = retention.place_hold(account.client, reason="Examination 12-4", by=principal)
+
+    assert again == first
+    assert set(account.client.holds.all()) == {first, of_another}
+    assert Entry.objects.filter(action="clients.place_hold").count() == 2
+
+
 def test_whoever_places_a_hold_does_not_release_it(account: Any, principal: Any, second_principal: Any) -> None:
     hold = retention.place_hold(account.client, reason="Matter", by=principal)
 
