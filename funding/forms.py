@@ -1,37 +1,15 @@
 """The withdrawal form, the deposit notice, and the two answers of a second person."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
 
 from backoffice.core.errors import InvalidInput
-from backoffice.core.forms import OneUseForm
+from backoffice.core.forms import AmountField, OneUseForm
+from backoffice.journal.forms import TypedAmountForm
 from backoffice.people.models import User
 from clients.models import Account
 from funding.models import BankInstruction
-
-
-class AmountField(forms.Field):
-    """An amount as people type it: "48,500.00" and "48 500.00" are the same."""
-
-    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-
-    def to_python(self, value: Any) -> Decimal | None:
-        text = str(value or "").replace(",", "").replace(" ", "").replace("\u00a0", "")
-        if not text:
-            return None
-        try:
-            number = Decimal(text)
-        except InvalidOperation as error:
-            raise forms.ValidationError(
-                "This is not an amount.", params={"fix": "Write it in digits, such as 48,500.00."}
-            ) from error
-        if not number.is_finite() or number.adjusted() > 15:
-            raise forms.ValidationError(
-                "This is not an amount.", params={"fix": "Write it in digits, such as 48,500.00."}
-            )
-        return number
 
 
 def open_accounts(user: User) -> "forms.ModelChoiceField[Account]":
@@ -126,28 +104,13 @@ class DepositForm(OneUseForm):
         self.fields["currency"] = forms.ChoiceField(choices=[(code, code) for code in codes])
 
 
-class ApprovalForm(forms.Form):
+class ApprovalForm(TypedAmountForm):
     """A second person's yes: the amount typed again, bound to the payload that was shown."""
 
-    typed = AmountField(
-        label="Type the amount to approve it", error_messages={"required": "Type the amount you approve."}
-    )
     payload_sha256 = forms.CharField(max_length=64, widget=forms.HiddenInput)
     reason = forms.CharField(
         label="What you checked", max_length=300, required=False, help_text="For example: called the client back."
     )
-
-    def __init__(self, amount: Decimal, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.amount = amount
-
-    def clean_typed(self) -> Decimal:
-        typed: Decimal = self.cleaned_data["typed"]
-        if typed != self.amount:
-            raise forms.ValidationError(
-                "This is not the amount that would be sent.", params={"fix": "Compare it with the client's order."}
-            )
-        return typed
 
 
 class ReasonForm(forms.Form):

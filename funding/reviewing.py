@@ -44,11 +44,11 @@ def review(submission: Submission, subject: Any) -> Review:
     if transfer.kind == Kind.WITHDRAWAL:
         redo = f"{reverse('funding:withdraw')}?{urlencode({'account': str(transfer.account_id), 'again': str(transfer.pk)})}"
     if transfer.withdrawable is None:
-        return Review(facts, now, redo=redo)
+        return Review(facts, now, redo=redo, amount=transfer.money)
     left = transfer.withdrawable - transfer.amount
     preview = [
         ("Settled when it was made", f"{transfer.currency} {transfer.withdrawable:,.2f}"),
         ("This transfer", f"{transfer.currency} {transfer.amount:,.2f}"),
         ("Left", f"{transfer.currency} {left:,.2f}"),
     ]
-    return Review(facts, now, preview, transfer.withdrawable_as_of, redo)
+    return Review(facts, now, preview, transfer.withdrawable_as_of, redo, transfer.money)

@@ -1,6 +1,7 @@
-"""Forms that take their own fields and nothing else, and forms that may be sent once."""
+"""Forms that take their own fields and nothing else, forms that may be sent once, and amounts as people type them."""
 
 import uuid
+from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from django import forms
@@ -41,3 +42,25 @@ class OneUseForm(StrictForm):
         super().__init__(*args, **kwargs)
         if not self.is_bound:
             self.initial["intent"] = uuid.uuid4()
+
+
+class AmountField(forms.Field):
+    """An amount as people type it: "48,500.00" and "48 500.00" are the same."""
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def to_python(self, value: Any) -> Decimal | None:
+        text = str(value or "").replace(",", "").replace(" ", "").replace("\u00a0", "")
+        if not text:
+            return None
+        try:
+            number = Decimal(text)
+        except InvalidOperation as error:
+            raise forms.ValidationError(
+                "This is not an amount.", params={"fix": "Write it in digits, such as 48,500.00."}
+            ) from error
+        if not number.is_finite() or number.adjusted() > 15:
+            raise forms.ValidationError(
+                "This is not an amount.", params={"fix": "Write it in digits, such as 48,500.00."}
+            )
+        return number

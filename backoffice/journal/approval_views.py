@@ -16,6 +16,7 @@ from backoffice.core import clock
 from backoffice.core.errors import Refusal
 from backoffice.journal import decisions, selectors
 from backoffice.journal import services as journal
+from backoffice.journal.forms import TypedAmountForm
 from backoffice.journal.models import Answer, State, Submission
 from backoffice.journal.selectors import Listed
 from backoffice.people.models import Role, User
@@ -166,7 +167,15 @@ def approval_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _draw(request, _listed(request, pk))
 
 
-def _draw(request: HttpRequest, listed: Listed, *, error: str = "", typed: str = "", status: int = 200) -> HttpResponse:
+def _draw(
+    request: HttpRequest,
+    listed: Listed,
+    *,
+    error: str = "",
+    reason: str = "",
+    amount_form: TypedAmountForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
     submission, user = listed.submission, _reader(request)
     document = policies.in_force().document
     review = decisions.review(submission, listed.subject)
@@ -194,7 +203,8 @@ def _draw(request: HttpRequest, listed: Listed, *, error: str = "", typed: str =
         "who_decides": f"Somebody else decides: {_who(submission)}.",
         "may_add": submission.state == State.PROPOSED and may(user, "journal.add_evidence"),
         "error": error,
-        "typed": typed,
+        "reason": reason,
+        "amount_form": amount_form or (TypedAmountForm(review.amount.amount) if review.amount else None),
     }
     return render(request, "journal/approval_detail.html", context, status=status)
 
@@ -212,6 +222,10 @@ def approval_decide(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         match request.POST.get("decision"):
             case "approve":
+                review = decisions.review(submission, listed.subject)
+                form = TypedAmountForm(review.amount.amount, request.POST) if review.amount else None
+                if form is not None and not form.is_valid():
+                    return _draw(request, listed, reason=reason, amount_form=form, status=422)
                 journal.approve(
                     submission, by=user, payload_sha256=request.POST.get("payload_sha256", ""), reason=reason
                 )
@@ -222,10 +236,10 @@ def approval_decide(request: HttpRequest, pk: UUID) -> HttpResponse:
             case "take" | "leave" as word:
                 journal.take_on(submission, by=user, is_mine=word == "take")
             case _:
-                return _draw(request, listed, error="Choose what to do with it.", typed=reason, status=422)
+                return _draw(request, listed, error="Choose what to do with it.", reason=reason, status=422)
     except Refusal as error:
         _remember(user, submission, error)
-        return _draw(request, _listed(request, pk), error=str(error), typed=reason, status=422)
+        return _draw(request, _listed(request, pk), error=str(error), reason=reason, status=422)
     return redirect("journal:approval_detail", pk)
 
 

@@ -28,7 +28,7 @@ LONGEST_NAME = 80
 @dataclass(frozen=True)
 class Review:
     """What an app says about one of its things: `facts` in human terms, what is otherwise `now` than when it was made,
-    and a `preview` of what it will do with the time it is from.
+    and a `preview` of what it will do with the time it is from. Whoever approves it types `amount` again, where it has one.
     """
 
     facts: list[tuple[str, Any]]
@@ -36,6 +36,7 @@ class Review:
     preview: list[tuple[str, Any]] = field(default_factory=list)
     previewed_at: datetime | None = None
     redo: str = ""  # where its maker finds what was typed, once it came back
+    amount: Money | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,31 @@
-"""The release of what is proven absent."""
+"""What two people type: the amount of what they approve, and why something proven absent may be sent again."""
+
+from decimal import Decimal
+from typing import Any
 
 from django import forms
+
+from backoffice.core.forms import AmountField
+
+
+class TypedAmountForm(forms.Form):
+    """The amount, typed again by whoever approves it, so that a yes to money is never a habit."""
+
+    typed = AmountField(
+        label="Type the amount to approve it", error_messages={"required": "Type the amount you approve."}
+    )
+
+    def __init__(self, amount: Decimal, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.amount = amount
+
+    def clean_typed(self) -> Decimal:
+        typed: Decimal = self.cleaned_data["typed"]
+        if typed != self.amount:
+            raise forms.ValidationError(
+                "This is not the amount that would be sent.", params={"fix": "Compare it with the client's order."}
+            )
+        return typed
 
 
 class ReleaseForm(forms.Form):

@@ -38,6 +38,28 @@ def test_the_inbox_holds_what_others_made_and_leads_to_its_page(withdraw: Ask, p
     assert others.get_absolute_url() in browser.get(page_of(others)).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("typed", "says"), [("", "Type the amount you approve."), ("1,250.01", "not the amount"), ("lots", "not an amount")]
+)
+def test_money_is_approved_from_the_inbox_by_typing_its_amount(
+    withdraw: Ask, principal: Any, typed: str, says: str
+) -> None:
+    transfer = withdraw()
+    submission = Submission.objects.for_subject(transfer).get()
+    url, browser = reverse("journal:approval_decide", args=[submission.pk]), browser_of(principal)
+    press = {"decision": "approve", "payload_sha256": submission.payload_sha256, "reason": "Called back"}
+
+    refused = browser.post(url, {**press, "typed": typed})
+
+    assert refused.status_code == 422
+    assert says in refused.content.decode()
+    assert "Called back</textarea>" in refused.content.decode()
+    assert submission.approvals.count() == 0
+
+    assert browser.post(url, {**press, "typed": f"{transfer.amount:,.2f}"}).status_code == 302
+    assert submission.approvals.get().approver == principal
+
+
 def test_the_evidence_of_a_submission_masks_persons_and_secrets(master: Any, advisor: Any) -> None:
     submission = make_submission(
         master, advisor, payload={"customer": {"name": {"first": "Mara"}, "taxId": "123-45-6789", "country": "USA"}}
