@@ -93,19 +93,22 @@ def _wake(sandbox: Sandbox) -> None:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return
-    task = loop.create_task(_send_all(sandbox))
-    _TASKS[id(sandbox)] = task
-    task.add_done_callback(lambda _: _TASKS.pop(id(sandbox), None))
+    _TASKS[id(sandbox)] = loop.create_task(_send_all(sandbox))
 
 
 async def _send_all(sandbox: Sandbox) -> None:
     await asyncio.sleep(0)  # the transaction that asked for it is over by then
-    while (row := sandbox.store.row("SELECT * FROM callbacks WHERE sent < wanted ORDER BY id LIMIT 1")) is not None:
-        token = jwt.encode(loads(row["payload"]), _private_key(sandbox), algorithm="RS256", headers={"kid": KID})
-        status, note = await asyncio.to_thread(_post, row["url"], token)
-        sandbox.store.execute(
-            "UPDATE callbacks SET sent = sent + 1, status = ?, note = ? WHERE id = ?", status, note, row["id"]
-        )
+    try:
+        while (row := sandbox.store.row("SELECT * FROM callbacks WHERE sent < wanted ORDER BY id LIMIT 1")) is not None:
+            token = jwt.encode(loads(row["payload"]), _private_key(sandbox), algorithm="RS256", headers={"kid": KID})
+            status, note = await asyncio.to_thread(_post, row["url"], token)
+            sandbox.store.execute(
+                "UPDATE callbacks SET sent = sent + 1, status = ?, note = ? WHERE id = ?", status, note, row["id"]
+            )
+    finally:
+        # In the same step as the last look: a done callback comes a step later, and what was emitted between the two
+        # would find a sender that no longer looks.
+        _TASKS.pop(id(sandbox), None)
 
 
 def _post(url: str, token: str) -> tuple[int | None, str]:

@@ -8,7 +8,11 @@ from tests.sandbox.support import Caller, Server, make_key
 
 
 def start_afresh(caller: Caller) -> None:
-    """The first day of the world, at any hour of the week and at any speed."""
+    """The first day of the world, at any hour of the week and at any speed.
+
+    On new connections: a fault of the test before may cut its own a moment after the answer.
+    """
+    caller.http.close()
     caller.control("POST", "reset", {})
     caller.config(enforce_pacing=False, enforce_maintenance=False)
 
