@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from backoffice.sandbox.app import build
 from tests.checked_sandbox import checked
 from tests.sandbox.trading.trader import Trader
-from tests.specification import EXCEPTIONS, FILE, Exchange, Specification
+from tests.specification import EXCEPTIONS, FILE, OF_TESTS, Exchange, Specification
 from tests.specification_inspector import inspector
 
 TESTS = Path(__file__).resolve().parent
@@ -109,6 +109,21 @@ def test_a_bad_request_of_a_test_has_to_be_refused(rules: Specification) -> None
     assert found(rules, **bad) == [("request $.orders[].side", "enum")]
 
 
+def test_an_unknown_key_of_a_ticket_is_forgiven_a_test_and_never_our_client(rules: Specification) -> None:
+    misspelt = {"sent": {"orders": [{**TICKET, "outsideRth": True}]}}
+
+    assert found(rules, **misspelt, agent="python-requests/2") == []
+    assert found(rules, **misspelt) == [("request $.orders[]", "unknown outsideRth")]
+
+
+def test_of_alternatives_an_exception_names_each(rules: Specification) -> None:
+    def listed(**more: Any) -> list[tuple[str, str]]:
+        return found(rules, **reading("/v1/api/iserver/account/orders", {"orders": [more], "snapshot": True}))
+
+    assert listed(order_ref="a-1", auxPrice="1.5", parentId="7") == []
+    assert listed(order_reference="a-1") == [("answer 200 $.orders[]", "unknown order_reference")]
+
+
 def test_an_answer_that_a_fault_altered_is_not_the_sandboxes_own(rules: Specification) -> None:
     assert found(rules, status=418, fault="answered:status") == []
     assert found(rules, status=None) == []
@@ -140,6 +155,10 @@ def test_what_a_sandbox_under_test_does_wrong_comes_out(tmp_path: Path, rules: S
     assert trader.get("/portfolio/accounts", colour="red").status == 200
 
     assert [(each.where, each.rule) for each in watcher.findings().violations] == [("query colour", "unknown")]
+
+
+def test_what_is_forgiven_tests_alone_is_an_exception() -> None:
+    assert EXCEPTIONS.keys() >= OF_TESTS
 
 
 def test_every_exception_cites_the_facts() -> None:
