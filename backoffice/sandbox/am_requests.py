@@ -88,13 +88,13 @@ def failure(customer: str, external_id: str, texts: list[str]) -> dict[str, Any]
 
 
 def _requests(call: Call) -> Response:
-    start, end = days(call)
-    offset, limit = page(call)
     """`GET /requests?startDate&endDate[&offset][&limit][&status]`, newest first, by New York day; a flat query.
 
     The specification lists account statuses as values of `status` and does not say what they mean here: a letter
     lists the requests of accounts in that status, a word those requests that have it.
     """
+    start, end = days(call)
+    offset, limit = page(call)
     rows = call.sandbox.store.rows("SELECT * FROM am_requests WHERE master = ? ORDER BY id DESC", call.master)
     wanted = call.query("status")
     if wanted is not None and wanted not in ACCOUNT_STATUSES | STATUSES:

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -25,6 +27,7 @@ from . import (
     kyc,
     late,
     ledger,
+    limits,
     login_messages,
     mail,
     maintenance,
@@ -41,6 +44,7 @@ from .exchange import Exchange
 from .kernel import Sandbox
 from .limits import Limits
 from .market import Market
+from .problems import problem
 from .requestlog import RequestLog
 from .store import Store
 
@@ -95,11 +99,18 @@ def open_sandbox(state_dir: Path, seed: int) -> Sandbox:
     return sandbox
 
 
+def _not_found(request: Request, _error: Exception) -> Response:
+    """A path that nobody serves: a page on the trading side (trading.md 1.4), a problem elsewhere."""
+    if request.url.path.startswith(limits.TRADING):
+        return Response("<html>Resource not found</html>", 404, media_type="text/html")
+    return problem(404)
+
+
 class Application(Starlette):
     """Starlette with the exchange around everything, so that a fault sees the connection itself behind `send`."""
 
     def __init__(self, sandbox: Sandbox, routes: list[BaseRoute]) -> None:
-        super().__init__(routes=routes)
+        super().__init__(routes=routes, exception_handlers={404: _not_found})
         self.state.sandbox = sandbox
 
     def build_middleware_stack(self) -> ASGIApp:

@@ -13,6 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from . import faults
 from .app import FAMILIES, open_sandbox
+from .doubts import DOUBTS, Doubt
 from .jsonio import dumps
 from .knobs import KNOBS
 
@@ -23,7 +24,19 @@ SIMPLIFIED = (
     "The review of an application takes minutes of the virtual clock, not days.",
     "Prices are a function of (seed, instrument, minute); there is no order book, and fills never move the market.",
     "Market hours bind orders only with the knob `market_hours`; without it a market order fills at any hour.",
-    "Bulk endpoints of banking and the history query of instructions are not served.",
+    "Of banking: wires and deposits by external-cash-transfers, the query of bank instructions and the polling of"
+    " instructions. Saved bank instructions, internal transfers, transfers of positions, recurring instructions, cancels, bulk"
+    " endpoints and the history query are not served.",
+    "Of reports: statements and trade confirmations. Tax documents and vouchers are not served.",
+    "Models (/fa), alerts, watchlists, the scanner, event contracts, /hmds, delivery options of notices, restrictions and"
+    " OAuth 1.0a are not served.",
+    "Orders are taken in shares, depositary receipts and exchange-traded funds. Options, futures, bonds, currencies and indices"
+    " can be looked up, quoted and charted, and an order for one is refused: no trading permissions.",
+    "Orders are for whole units of one contract: fractions of a share, combinations (a conidex with legs), currency"
+    " conversions (fxQty) and model orders are refused; `strategy` and `taxOptimizerId` are read past, as unknown keys are.",
+    "GTD does not exist (the interface has no date field for it); of crypto's time in force, PAX, nothing is played.",
+    "The statuses PreCancelled and WarnState are never shown.",
+    "An order that has only partly been filled when it ends keeps the shares as they were given, fill by fill.",
     "Fees, dividends and the history before the world began are seeded, not earned day by day.",
     "Where IBKR prints no sentence or code for a refusal, the words are the sandbox's own; the module that refuses says so.",
 )
@@ -77,6 +90,14 @@ def text() -> str:
         "",
         *(f"- {each}" for each in SIMPLIFIED),
     ]
+    lines += ["", "## What IBKR leaves open, and what is played of it", ""]
+    lines += [
+        'Every "(?)" and "(verify)" of our facts about what is served. Without a knob only what stands there is played.',
+        "",
+        "| facts | question | knobs | always |",
+        "|---|---|---|---|",
+        *(_doubt(each) for each in DOUBTS),
+    ]
     lines += ["", "## Strict where IBKR is", "", *(f"- {each}" for each in STRICT)]
     lines += ["", "## Faults: what can befall a request, and in which phases", ""]
     lines += ["| action | " + " | ".join(faults.PHASES) + " |", "|---|" + "---|" * len(faults.PHASES)]
@@ -91,6 +112,11 @@ def text() -> str:
     for family in sorted(served):
         lines += ["", f"## {family}", "", *(f"- `{each}`" for each in sorted(served[family]))]
     return "\n".join(lines) + "\n"
+
+
+def _doubt(doubt: Doubt) -> str:
+    knobs = ", ".join(f"`{name}`" for name in doubt.knobs)
+    return f"| {doubt.document} {doubt.section} | {doubt.question} | {knobs} | {doubt.always} |"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from .jsonio import answer
 
 TITLES = {
     400: "Bad Request", 401: "Unauthorized", 402: "Unauthorized", 403: "Forbidden", 404: "Not found",
-    413: "Payload Too Large",
+    410: "Gone", 413: "Payload Too Large",
     415: "Unsupported Media Type", 422: "Business Error", 429: "Too Many Requests", 500: "Internal Server Error",
     503: "Service Unavailable",
 }  # fmt: skip
@@ -39,7 +39,7 @@ def invalid_arguments(*fields: tuple[str, str], detail: str | None = INCOMPLETE)
 
 
 def require_user_agent(request: Request) -> None:
-    """403 as the network edge in front of IBKR answers a request without User-Agent."""
+    """403 as the network edge in front of IBKR answers a request without User-Agent. It is not counted against a limit."""
     if not request.headers.get("user-agent"):
         raise Refusal(
             Response("<html><body><h1>Access Denied</h1></body></html>", 403, media_type="text/html"), "no User-Agent"

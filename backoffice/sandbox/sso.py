@@ -29,7 +29,8 @@ NOT NULL,
     created_at TEXT NOT NULL, expires_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sso_links (sid TEXT PRIMARY KEY, username TEXT NOT NULL, master TEXT NOT NULL, ip TEXT NOT
 NULL,
-    expires_at TEXT NOT NULL, used_at TEXT, portal TEXT)
+    expires_at TEXT NOT NULL, used_at TEXT, portal TEXT);
+CREATE TABLE IF NOT EXISTS sso_ended (token TEXT PRIMARY KEY)
 """
 
 
@@ -72,6 +73,8 @@ def trading_bearer(sandbox: Sandbox, request: Request) -> Bearer | Response:
     row = sandbox.store.row("SELECT * FROM sso_bearers WHERE token = ?", token) if scheme.lower() == "bearer" else None
     if row is None or moment(row["expires_at"]) <= sandbox.clock.wall() or not _is_from(loads(row["ip"]), request):
         request.state.note = "no valid SSO bearer"
+        if sandbox.store.row("SELECT 1 FROM sso_ended WHERE token = ?", token) is not None:
+            return problem(int(sandbox.config.get("logged_out_status", 401)), "The access token request is invalid")
         return problem(401, "The access token request is invalid")
     return Bearer(row["username"], row["master"], loads(row["ip"])[0], token)
 

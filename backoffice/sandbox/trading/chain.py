@@ -108,11 +108,11 @@ def describe_accounts(desk: Desk, session: sessions.Session) -> dict[str, Any]:
     opened = desk.open_accounts(session.master)
     properties = {
         "hasChildAccounts": False,
-        "supportsCashQty": True,
+        "supportsCashQty": bool(desk.knob("supports_cash_quantity", False)),
         "liteUnderPro": False,
         "noFXConv": False,
         "isProp": False,
-        "supportsFractions": False,
+        "supportsFractions": bool(desk.knob("supports_fractions", False)),
         "allowCustomerTime": False,
         "autoFx": False,
     }

@@ -113,7 +113,7 @@ def route(desk: Desk, methods: str, path: str, handle: Handle, needs: Needs = Ne
                 raise bad_request(sentence)
             token = request.headers["authorization"].split(None, 1)[1]
             session = sessions.of(desk.sandbox, token, bearer.username, bearer.master)
-            _require(session, needs)
+            require(session, needs)
             result = handle(Call(desk, request, session, body))
         except Refusal as refusal:
             return answer(refusal.body, refusal.status)
@@ -122,7 +122,7 @@ def route(desk: Desk, methods: str, path: str, handle: Handle, needs: Needs = Ne
     return Route(ROOT + path, serve, methods=methods.split("|"))
 
 
-def _require(session: Session, needs: Needs) -> None:
+def require(session: Session, needs: Needs) -> None:
     if needs is Needs.PORTFOLIO and not session.has_portfolio:
         raise bad_request("Please query /portfolio/subaccounts first")
     if needs < Needs.SESSION:

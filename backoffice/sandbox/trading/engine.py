@@ -139,10 +139,11 @@ def _status(sandbox: Sandbox, order: Order, now: datetime) -> str:
     if order.cancel_at is not None:
         return "PendingCancel"
     accepted_at = order.created_at + timedelta(milliseconds=int(sandbox.config.get("accept_milliseconds", 1000)))
+    if now < accepted_at:
+        return str(sandbox.config.get("first_status", "PreSubmitted"))
     auction = crossing.auction(order.instrument, order.order_type, order.tif, order.since)
     is_waiting = (
         order.is_held
-        or now < accepted_at
         or (order.style.trigger != "" and order.triggered_at is None)
         or (auction is not None and now < auction)
         or crossing.next_live(sandbox, order, now) > now

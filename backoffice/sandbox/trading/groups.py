@@ -1,5 +1,7 @@
 """Allocation groups and presets of a master account, and the weights by which a block is shared."""
 
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -84,6 +86,17 @@ def weights(desk: Desk, group: Group) -> dict[str, Decimal]:
     return {account: amount or Decimal(0) for account, amount in group.members.items()}
 
 
+def in_turn(desk: Desk, conid: int, weighed: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """The same weights in the order in which equal remainders are served: as listed, or drawn by lot (knob `remainders`).
+
+    The lot follows from the seed, the contract and the accounts, so that a preview, a question and the order agree.
+    """
+    accounts = list(weighed)
+    if desk.knob("remainders", "listed") == "drawn":
+        random.Random(f"{desk.sandbox.seed}:{conid}:{','.join(sorted(accounts))}").shuffle(accounts)
+    return {account: weighed[account] for account in accounts}
+
+
 def promise(desk: Desk, master: str, group: Group, conid: int, side: str, quantity: int) -> dict[str, int]:
     """Share a block by the group's method as the presets say. Raises NothingToSplitBy.
 
@@ -91,7 +104,7 @@ def promise(desk: Desk, master: str, group: Group, conid: int, side: str, quanti
     Closing priority without proportional allocation, for the methods IBKR computes, instead brings every position as near as
     one order can to its share of what the group will hold: accounts that have enough already get nothing.
     """
-    chosen, weighed = presets(desk, master), weights(desk, group)
+    chosen, weighed = presets(desk, master), in_turn(desk, conid, weights(desk, group))
     is_computed = group.method in COMPUTED
     if not chosen["group_auto_close_positions" if is_computed else "profiles_auto_close_positions"]:
         return split(quantity, weighed)
@@ -241,6 +254,8 @@ def _read(call: Call) -> Group:
         if account in members:
             raise _refused(f"Duplicate account: {account}")
         members[account] = _amount(item, account) if method in GIVEN else None
+        if call.desk.knob("whole_amounts", False) and (members[account] or Decimal(0)) % 1:
+            raise _refused(f"Invalid amount for account {account}")
     if method == "P" and sum((amount or Decimal(0) for amount in members.values()), Decimal(0)) != 100:
         raise _refused("Percentages must add up to 100")
     if method in GIVEN and not any(members.values()):

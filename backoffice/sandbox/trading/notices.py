@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from .desk import Call, Desk, Refusal, bad_request, route
+from .desk import Call, Desk, Handle, Needs, Refusal, bad_request, require, route
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS trading_notices_read (username TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (username, id));
@@ -46,15 +46,24 @@ _ACCEPTED = {"V": 1, "T": 10}
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
+    def tier(handle: Handle) -> Handle:
+        """Whether notices need the brokerage session is an open question (trading.md 16): the knob plays both."""
+
+        def serve(call: Call) -> Any:
+            require(call.session, Needs.SESSION if call.desk.knob("fyi_needs_session", False) else Needs.BEARER)
+            return handle(call)
+
+        return serve
+
     return [
-        route(desk, "GET", "/fyi/unreadnumber", _unread),
-        route(desk, "GET", "/fyi/notifications", _notices),
-        route(desk, "GET", "/fyi/notifications/more", _more),
-        route(desk, "PUT", "/fyi/notifications/{notice}", _read),
-        route(desk, "GET", "/fyi/settings", _settings),
-        route(desk, "POST", "/fyi/settings/{code}", _set),
-        route(desk, "GET", "/fyi/disclaimer/{code}", _disclaimer),
-        route(desk, "PUT", "/fyi/disclaimer/{code}", _accept_disclaimer),
+        route(desk, "GET", "/fyi/unreadnumber", tier(_unread)),
+        route(desk, "GET", "/fyi/notifications", tier(_notices)),
+        route(desk, "GET", "/fyi/notifications/more", tier(_more)),
+        route(desk, "PUT", "/fyi/notifications/{notice}", tier(_read)),
+        route(desk, "GET", "/fyi/settings", tier(_settings)),
+        route(desk, "POST", "/fyi/settings/{code}", tier(_set)),
+        route(desk, "GET", "/fyi/disclaimer/{code}", tier(_disclaimer)),
+        route(desk, "PUT", "/fyi/disclaimer/{code}", tier(_accept_disclaimer)),
     ]
 
 

@@ -17,7 +17,7 @@ from .tickets import Ticket
 
 FIRST_ORDER_ID = 1_370_093_001
 _SELECT = "SELECT * FROM trading_orders LEFT JOIN trading_terms USING (order_id)"
-WORKING = ("PreSubmitted", "Submitted", "PendingCancel")
+WORKING = ("PendingSubmit", "PreSubmitted", "Submitted", "PendingCancel")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,18 @@ from starlette.routing import BaseRoute
 
 from backoffice.sandbox import instruments
 
-from . import credit, crossing, engine, events, groups, modify, orderbook, prompts, questions, scripts, tickets
-from .desk import Call, Desk, Needs, Refusal, route
+from . import credit, crossing, engine, events, groups, modify, orderbook, prompts, questions, quotes, scripts, tickets
+from .desk import Call, Desk, Needs, Refusal, bad_request, route
 from .orderbook import Fill, Order, Terms
 from .questions import Question, Submission
 from .tickets import Refused, Ticket, refused
 from .valuation import cents, value
+
+# As the example of IBKR's OpenAPI file has it, misspelling included.
+BLIND = (
+    "21/You are trying to submit an order without having market data for this instrument. \nIB strongly recommends against"
+    " this kind of blind trading which may result in \nerroreous or unexpected trades."
+)
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -266,8 +272,13 @@ def _ask_to_cancel(call: Call, order: Order) -> None:
 
 
 def _what_if(call: Call) -> dict[str, Any]:
-    """Preview: formatted strings, nothing kept, no question voided; an error that would refuse the order comes with 200."""
+    """Preview: formatted strings, nothing kept, no question voided; an error that would refuse the order comes with 200.
+
+    Without a snapshot of the contract before it in the session, it warns.
+    """
     ticket = Submission(tickets.read(call, call.path("account"))).first
+    if ticket.kind != "account" and call.desk.knob("what_if_of_blocks", "answered") == "refused":
+        raise bad_request("order preview is not supported for allocated orders")
     sandbox, promised = call.desk.sandbox, tickets.promise(call, ticket)
     instrument = _instrument(ticket)
     price = ticket.price or sandbox.market.price(ticket.conid)
@@ -288,7 +299,7 @@ def _what_if(call: Call) -> dict[str, Any]:
     return {
         "amount": {
             "amount": f"{amount:,} {currency} ({ticket.quantity} Shares)",
-            "commission": f"{charge:,} {currency}",
+            "commission": f"{_from(call, charge)}{charge:,} {currency}",
             "total": f"{amount + sign * charge:,} {currency}",
         },
         "equity": _moved(equity, -charge * in_base),
@@ -299,9 +310,14 @@ def _what_if(call: Call) -> dict[str, Any]:
             "change": f"{sign * ticket.quantity:,}",
             "after": f"{held + sign * ticket.quantity:,f}",
         },
-        "warn": None,
+        "warn": None if quotes.is_streaming(call.desk, call.session.token, ticket.conid) else BLIND,
         "error": credit.objection(sandbox, ticket, promised),
     }
+
+
+def _from(call: Call, charge: Decimal) -> str:
+    """The lower end of a commission that is previewed as a range (knob `commission_range`)."""
+    return f"{cents(charge / 2):,} … " if call.desk.knob("commission_range", False) else ""
 
 
 def _moved(current: Decimal, change: Decimal) -> dict[str, str]:

@@ -31,12 +31,14 @@ def size_and_fills(order: Order) -> str:
 def live(sandbox: Sandbox, order: Order) -> dict[str, Any]:
     instrument = order.instrument
     last = order.last_fill_at or order.created_at
+    is_block = order.kind != "account" and sandbox.config.get("block_order_account", "target") == "master"
+    shown = order.master if is_block else order.target
     row: dict[str, Any] = {
-        "acct": order.target,
+        "acct": shown,
         "exchange": "SMART",
         "conidex": str(order.conid),
         "conid": order.conid,
-        "account": order.target,
+        "account": shown,
         "orderId": order.order_id,
         "cashCcy": instrument.currency,
         "sizeAndFills": size_and_fills(order),

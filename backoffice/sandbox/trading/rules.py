@@ -116,6 +116,7 @@ def _rules_of(call: Call, instrument: Instrument, *, is_buy: bool) -> dict[str, 
     may_trade = opened if instrument.is_tradable else []
     in_the_us = instrument.asset_class == "STK" and instrument.currency == "USD"
     takes_fractions = in_the_us and call.desk.knob("supports_fractions", False)
+    takes_cash = in_the_us and may_trade and call.desk.knob("supports_cash_quantity", False)
     bid, ask = call.desk.sandbox.market.spread(instrument.conid)
     near = ask if is_buy else bid
     order_types = _IN_THE_US if in_the_us else _EVERYWHERE
@@ -129,7 +130,7 @@ def _rules_of(call: Call, instrument: Instrument, *, is_buy: bool) -> dict[str, 
         "ibAlgoTypes": _WITH_ALGOS if in_the_us and may_trade else [],
         "fraqTypes": _FRACTIONS if takes_fractions else [],
         "forceOrderPreview": False,
-        "cqtTypes": _FRACTIONS if in_the_us and may_trade else [],
+        "cqtTypes": _FRACTIONS if takes_cash else [],
         "orderDefaults": {"LMT": {"LP": f"{near:f}"}},
         "orderTypesOutside": [each for each in order_types if each in _OUTSIDE] if may_trade else [],
         "defaultSize": 1 if instrument.asset_class in ("OPT", "FUT") else 100,

@@ -158,6 +158,8 @@ def reset(sandbox: Sandbox, username: str) -> None:
 
 def logout(sandbox: Sandbox, username: str, token: str | None = None) -> None:
     """End sign-on and brokerage session of one bearer, or of all of the username."""
+    which, value = ("username", username) if token is None else ("token", token)
+    sandbox.store.execute(f"INSERT OR IGNORE INTO sso_ended SELECT token FROM sso_bearers WHERE {which} = ?", value)
     for table in ("trading_sessions", "sso_bearers"):
         if token is None:
             sandbox.store.execute(f"DELETE FROM {table} WHERE username = ?", username)

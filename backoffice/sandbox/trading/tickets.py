@@ -109,6 +109,8 @@ def read_one(call: Call, raw: dict[str, Any], path_account: str) -> Ticket:
     kind, target = _target(call, raw, path_account)
     side, order_type, tif = _word(raw, "side"), _word(raw, "orderType"), _word(raw, "tif")
     order_type = ALIASES.get(order_type, order_type)
+    if call.desk.knob("side_in_any_case", False):
+        side = side.upper()
     if side not in ("BUY", "SELL"):
         raise bad_request(f"side is not valid: {side}")
     instrument = _instrument(call, raw)
@@ -305,12 +307,17 @@ def promise(call: Call, ticket: Ticket) -> dict[str, int]:
         return {ticket.target: ticket.quantity}
     try:
         if ticket.kind == "inline":
-            return split(ticket.quantity, ticket.amounts)
+            return split(ticket.quantity, groups.in_turn(call.desk, ticket.conid, ticket.amounts))
         group = groups.get(call.desk, call.master, ticket.target)
         if group is None:
             raise refused(call, "Invalid account ID")  # deleted while a question was open
         if ticket.method:
             group = replace(group, method=ticket.method)
+        is_scaled = group.method == "S" and sum(groups.weights(call.desk, group).values()) != ticket.quantity
+        if is_scaled and not call.desk.knob("shares_scaled", True):
+            raise refused(
+                call, "Your order is not accepted. Reason: the quantity is not the sum of the group's shares."
+            )
         return groups.promise(call.desk, call.master, group, ticket.conid, ticket.side, ticket.quantity)
     except NothingToSplitBy as nothing:
         raise refused(call, "Your order is not accepted. Reason: no account can receive a share of it.") from nothing

@@ -306,6 +306,7 @@ def test_a_preview_is_text_and_keeps_nothing(trader: Trader) -> None:
     path = f"/iserver/account/{ACCOUNT}/orders/whatif"
     price = near(trader, KO)
     body = {"orders": [ticket(ACCOUNT, KO, "BUY", 100, orderType="LMT", price=price)]}
+    trader.get("/iserver/marketdata/snapshot", conids=KO)
 
     found = trader.post(path, body).json
 

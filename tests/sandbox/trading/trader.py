@@ -51,9 +51,11 @@ class Trader:
             token, USERNAME, MASTER, '["127.0.0.1"]', stamp(now), stamp(now + timedelta(days=1)),
         )  # fmt: skip
 
-    def call(self, method: str, path: str, body: Any = None, *, root: str = "/v1/api", **query: Any) -> Answer:
+    def call(
+        self, method: str, path: str, body: Any = None, *, root: str = "/v1/api", agent: bytes = b"tests", **query: Any
+    ) -> Answer:
         headers = [
-            (b"user-agent", b"tests"),
+            (b"user-agent", agent),
             (b"authorization", f"Bearer {self.token}".encode()),
             (b"host", b"localhost"),
         ]

@@ -1,0 +1,119 @@
+"""What IBKR's documents leave open or contradict, mark by mark, and what the sandbox plays of each.
+
+Every "(?)" and "(verify)" of our facts about what the sandbox serves is here, with its section. A doubt names the knobs
+that play its answers. One without a knob says what the sandbox does at all times: nobody should take that for proof of
+what IBKR does. COVERAGE.md prints the list.
+"""
+
+from dataclasses import dataclass
+
+TRADING, REGISTRATION = "trading.md", "account-management.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """`section` is that of the facts; `always` is what is played without a choice, empty where knobs play all answers."""
+
+    document: str
+    section: str
+    question: str
+    knobs: tuple[str, ...] = ()
+    always: str = ""
+
+
+def _trading(section: str, question: str, *knobs: str, always: str = "") -> Doubt:
+    return Doubt(TRADING, section, question, knobs, always)
+
+
+def _registration(section: str, question: str, *knobs: str, always: str = "") -> Doubt:
+    return Doubt(REGISTRATION, section, question, knobs, always)
+
+
+DOUBTS: tuple[Doubt, ...] = (
+    _trading("0, 16", "whether notices need the brokerage session", "fyi_needs_session"),
+    _trading("0, 16", "whether /fa needs the brokerage session", always="/fa is not served"),
+    _trading("0, 1.4", "401 or 410 once a session is logged out", "logged_out_status"),
+    _trading("1.1", "the audience of an assertion", "token_audiences"),
+    _trading("1.1", "411 for a POST without a length", "require_content_length"),
+    _trading("1.2", "how long the nightly reset takes",
+             always="the whole window that the documents reserve for it, 30 to 90 minutes"),
+    _trading("1.5, 16", "the form of the websocket's cookie", "stream_cookie"),
+    _trading("3, 16", "10 or 50 requests a second", "global_per_second"),
+    _trading("3, 16", "a penalty of 10 or of 15 minutes", "penalty_seconds", "penalty_extends"),
+    _trading("4", "what a search without hits answers", "no_symbol_found"),
+    _trading("4", "an array or an object from secdef/info", "secdef_info_object"),
+    _trading("4", 'the suffix "a" of a time in force', always="shown, never acted upon"),
+    _trading("5", "letters of a quote's availability", "market_data"),
+    _trading("5, 16", "how many market data lines a user has", "market_data_lines"),
+    _trading("5", "what a chart answers that cannot be drawn", always='500 {"error": "Chart data unavailable"}'),
+    _trading("6.2", "/portfolio2: names of the figures", "portfolio2_names"),
+    _trading("6.2", "/portfolio2: pages", always="one page with everything"),
+    _trading("6.2", "/portfolio2: conid as text", always="text, as recorded"),
+    _trading("6.2", "conid of a position as text or a number", "position_conid_as_text"),
+    _trading("2, 16", "subaccounts2: an object or an array", "subaccounts2_shape"),
+    _trading("8.1", "MOC, LOC, MIT, LIT and REL as order types", always="all are taken, in the United States"),
+    _trading("8.1", "STP LMT for STOP_LIMIT", always="both are taken"),
+    _trading("8.1", '"Buy" for "BUY"', "side_in_any_case"),
+    _trading("8.1", "the stop of a STP in price or in auxPrice", always="taken from either"),
+    _trading("8.1", "fractions of a share in an order", "supports_fractions",
+             always="they are shown with the knob and refused with and without it"),
+    _trading("8.1", "allocationMethod on a group's order",
+             always="the words for A, E and N are taken, PctChange is refused"),
+    _trading("8.2, 12, 16", "the status of an order's refusal", "refusal_status"),
+    _trading("8.2, 12, 16", "the status of a repeated cOID", "duplicate_coid_status", "dedupe_coid"),
+    _trading("8.2", '"DUPLICATE ORDER DETECTED"', always="never said"),
+    _trading("8.3", "the status of a late reply, and how late that is", "late_reply_status", "question_lifetime_seconds"),
+    _trading("8.3", "how many questions an answer holds", "questions_at_once"),
+    _trading("8.6", "a commission previewed as a range", "commission_range"),
+    _trading("8.6, 16", "a preview of a block", "what_if_of_blocks"),
+    _trading("8.7, 16", "the quantity of a change after a partial fill", "modify_quantity_is_total"),
+    _trading("8.8", "a cancel by another user of the same master", always="taken from every user who sees the order"),
+    _trading("8.9", "PendingSubmit or PreSubmitted to begin with", "first_status", "accept_milliseconds"),
+    _trading("8.9, 16", "the account that a block has in the list of orders", "block_order_account"),
+    _trading("8.9", "an order's status without its account being selected", "status_needs_selected_account"),
+    _trading("8.9", "order_ref in the list of orders", "order_ref_in_orders"),
+    _trading("13", "order ids that differ between sessions", always="one id for life"),
+    _trading("9.2, 16", "decimals in the amounts of a group", "whole_amounts"),
+    _trading("9.2, 16", "percentages that do not add up to 100", always="refused"),
+    _trading("9.2, 16", "a quantity that is not the sum of an S group", "shares_scaled"),
+    _trading("9.2, 16", "an order for a C group", always="it has a quantity, shared in the ratio of the amounts of cash"),
+    _trading("9.3", "the currency of an account's equities", always="the base currency of that account"),
+    _trading("9.5, 16", "who gets the units left over", "remainders"),
+    _trading("9.5, 16", "when shares of a block show in the trades, and whether they move later",
+             always="with each execution, and they stay; a correction is played by `POST /_sandbox/executions/{id}`"),
+    _trading("9.5", "an account that cannot bear its share: all refused or its part", "credit_failure"),
+    _trading("16", "error texts of the allocation endpoints", always="words of the sandbox's own, with 500"),
+    _registration("1", "Retry-After with 429", "retry_after"),
+    _registration("1", "the penalty box for Account Management", "penalty_account_management"),
+    _registration("1", "the status of a closed window", "maintenance_status", "maintenance_body"),
+    _registration("2", "the longest life of a signed body", always="a day, the longest that a client in the field uses"),
+    _registration("2", "non-ASCII text once a body's escapes are decoded", always="taken, for nativeName must be"),
+    _registration("2", "nulls in signed bodies", always="refused in banking, taken for absent elsewhere"),
+    _registration("3", "jti in an assertion", "jti_required", "jti_once"),
+    _registration("3", "the words of a token's refusal", "token_error_form"),
+    _registration("3", "a scope that is not granted", "scope_policy"),
+    _registration("4", "IPv6 in the ip claim", always="taken; all loopback addresses count as one"),
+    _registration("4", "which of several addresses a session is bound to",
+                  always="ip and alternativeIps; calls from any other are 401"),
+    _registration("6", "IRA as a customer type, or as INDIVIDUAL with ira", always="both are taken"),
+    _registration("6, 7", "POST /accounts at once or later", "create_answer"),
+    _registration("7", "type=response or type=update of a request's status", always="both answer for every request"),
+    _registration("7", "whether a failed application burns its externalId", always="it does not"),
+    _registration("7", "members of the answer's accounts and users", always="value and externalId of each"),
+    _registration("8", "execTimestamp as YYYYMMDDHHMMSS or in milliseconds", always="both are taken; UTC is assumed"),
+    _registration("9", "codes of account status beyond the documented ones", always="taken as filters, never shown"),
+    _registration("9", "times from IBKR's decision to an open account", "review_seconds", "approval_seconds"),
+    _registration("9", "status words of /requests", always="PENDING, ACCEPTED, REJECTED, REMOVED"),
+    _registration("10", "one operation or an array of several in a PATCH", always="both are taken"),
+    _registration("10", "a change at once or after a review", "asynchronous_changes", "change_times"),
+    _registration("12", "200 with the figure in the body, or 201 and 202", "instruction_http_status"),
+    _registration("12", "a clientInstructionId that comes again", "dedupe_instruction_ids", "reuse_answer"),
+    _registration("14", "PROCESSED of an announced deposit: recorded or received", "deposit_arrival_seconds",
+                  always="recorded; the cash follows after the knob's time"),
+    _registration("15", "a statement as PDF itself or in base64", always="as the request's Accept says"),
+    _registration("15", "accountId beside accountIds", always="required"),
+    _registration("15", "402 or 400 where there is no data yet", always="402 for an account that is not ours, else 400"),
+    _registration("18", "how often a callback comes", "callback_delivery"),
+    _registration("20", "magic values of the test system", always="the sandbox has its own (nomatch, reject.pdf)"),
+    _registration("23", "QA's own drivers of status and tasks", always="not served; `/_sandbox/accounts/{account}` drives them"),
+)  # fmt: skip

@@ -1,0 +1,173 @@
+"""Where IBKR's documents leave an answer open the sandbox plays each: what a knob changes, and what it is without it."""
+
+from typing import Any
+
+import pytest
+
+from tests.sandbox.trading.trader import AAPL, KO, MASTER, Trader, inline, ticket
+
+ACCOUNT = "U1000011"
+THREE = ("U1000011", "U1000012", "U1000013")
+GROUP = "/iserver/account/allocation/group"
+
+
+def preview(trader: Trader, account: str = ACCOUNT, **more: Any) -> Any:
+    return trader.post(
+        f"/iserver/account/{account}/orders/whatif", {"orders": [ticket(account, KO, "BUY", 10, **more)]}
+    )
+
+
+def resting(trader: Trader, account: str = ACCOUNT, quantity: int = 9, **more: Any) -> dict[str, Any]:
+    price = trader.far_price(KO, "BUY")
+    return ticket(account, KO, "BUY", quantity, orderType="LMT", price=price, **more)
+
+
+def make_group(trader: Trader, method: str, *amounts: Any) -> Any:
+    accounts = [
+        {"name": name, **({"amount": amount} if amount else {})}
+        for name, amount in zip(THREE, amounts or (None,) * 3, strict=False)
+    ]
+    return trader.post(GROUP, {"name": "Three", "default_method": method, "accounts": accounts})
+
+
+def promised(trader: Trader, order_id: int) -> dict[str, int]:
+    (effect,) = [each for each in trader.sandbox.ledger.effects("order") if each.broker_id == str(order_id)]
+    return dict(effect.data["promised"])
+
+
+def test_a_preview_of_a_contract_that_was_not_looked_at_warns(trader: Trader) -> None:
+    assert preview(trader).json["warn"].startswith("21/You are trying to submit an order without having market data")
+
+    trader.get("/iserver/marketdata/snapshot", conids=KO, fields="31")
+
+    assert preview(trader).json["warn"] is None
+
+
+def test_a_commission_is_a_figure_or_a_range(trader: Trader) -> None:
+    assert preview(trader).json["amount"]["commission"] == "1.00 USD"
+    trader.knob(commission_range=True)
+    assert preview(trader).json["amount"]["commission"] == "0.50 … 1.00 USD"
+
+
+def test_a_block_has_a_preview_or_none(trader: Trader) -> None:
+    assert preview(trader, "Income").status == 200
+    trader.knob(what_if_of_blocks="refused")
+    assert preview(trader, "Income").status == 400
+    body = {"orders": [inline({THREE[0]: 1, THREE[1]: 1}, KO, "BUY")]}
+    assert trader.post(f"/iserver/account/{MASTER}/orders/whatif", body).status == 400
+    assert preview(trader).status == 200
+
+
+def test_an_order_begins_as_pre_submitted_or_as_pending_submit(stopped: Trader) -> None:
+    assert stopped.place(ACCOUNT, resting(stopped)).json[0]["order_status"] == "PreSubmitted"
+    stopped.knob(first_status="PendingSubmit")
+    order_id = int(stopped.place(ACCOUNT, resting(stopped)).json[0]["order_id"])
+    assert stopped.status(order_id) == "PendingSubmit"
+
+    stopped.wait(2)
+
+    assert stopped.status(order_id) == "Submitted"
+
+
+def test_a_side_is_written_in_capitals_or_in_any_case(trader: Trader) -> None:
+    dear = {"orders": [{**ticket(ACCOUNT, KO, "BUY", 90_000), "side": "Buy"}]}
+    path = f"/iserver/account/{ACCOUNT}/orders/whatif"
+    assert trader.post(path, dear).json["error"] == "Bad Request: side is not valid: Buy"
+    trader.knob(side_in_any_case=True)
+    assert "insufficient funds" in trader.post(path, dear).json["error"]
+
+
+def test_a_block_is_listed_under_its_group_or_under_the_master_account(trader: Trader) -> None:
+    order_id = trader.accept("Income", resting(trader, "Income", 8))
+    assert trader.live(order_id)["account"] == "Income"
+    trader.knob(block_order_account="master")
+    assert (trader.live(order_id)["account"], trader.live(order_id)["acct"]) == (MASTER, MASTER)
+
+
+def test_units_left_over_go_as_listed_or_by_lot(trader: Trader) -> None:
+    assert make_group(trader, "E").json == {"success": True}
+    assert promised(trader, trader.accept("Three", resting(trader, "Three", 4))) == {
+        THREE[0]: 2,
+        THREE[1]: 1,
+        THREE[2]: 1,
+    }
+    trader.knob(remainders="drawn")
+
+    drawn = []
+    for seed in range(8):
+        trader.sandbox.seed = seed
+        share = promised(trader, trader.accept("Three", resting(trader, "Three", 4)))
+        assert sorted(share.values()) == [1, 1, 2]
+        drawn.append(max(share, key=lambda account: share[account]))
+
+    assert len(set(drawn)) > 1
+    trader.sandbox.seed = 3
+    again = promised(trader, trader.accept("Three", resting(trader, "Three", 4)))
+    assert max(again, key=lambda account: again[account]) == drawn[3]
+
+
+def test_shares_of_a_group_are_scaled_or_must_add_up(trader: Trader) -> None:
+    assert make_group(trader, "S", 2, 1, 1).json == {"success": True}
+    assert promised(trader, trader.accept("Three", resting(trader, "Three", 8))) == {
+        THREE[0]: 4,
+        THREE[1]: 2,
+        THREE[2]: 2,
+    }
+    trader.knob(shares_scaled=False)
+
+    assert "not the sum of the group's shares" in trader.place("Three", resting(trader, "Three", 8)).json["error"]
+    assert trader.accept("Three", resting(trader, "Three", 4))
+
+
+def test_amounts_of_a_group_may_have_decimals_or_not(trader: Trader) -> None:
+    trader.knob(whole_amounts=True)
+    assert make_group(trader, "P", 33.5, 33.5, 33).status == 500
+    assert make_group(trader, "P", 34, 33, 33).json == {"success": True}
+    trader.knob(whole_amounts=False)
+    assert trader.post(f"{GROUP}/delete", {"name": "Three"}).json == {"success": True}
+    assert make_group(trader, "P", 33.5, 33.5, 33).json == {"success": True}
+
+
+def test_what_an_account_may_buy_with_cash_and_in_fractions_is_shown_where_it_may(trader: Trader) -> None:
+    def shown() -> tuple[Any, ...]:
+        properties = trader.get("/iserver/accounts").json["acctProps"][ACCOUNT]
+        rules = trader.post("/iserver/contract/rules", {"conid": AAPL}).json
+        flags = (properties["supportsCashQty"], properties["supportsFractions"])
+        return (*flags, bool(rules["cqtTypes"]), bool(rules["fraqTypes"]))
+
+    assert shown() == (False, False, False, False)
+    trader.knob(supports_cash_quantity=True, supports_fractions=True)
+    assert shown() == (True, True, True, True)
+
+
+def test_notices_are_read_with_the_sign_on_alone_or_in_a_session(cold: Trader) -> None:
+    assert cold.get("/fyi/unreadnumber").status == 200
+    cold.knob(fyi_needs_session=True)
+    assert cold.get("/fyi/unreadnumber").status in (400, 401)
+    cold.ready()
+    assert cold.get("/fyi/unreadnumber").status == 200
+
+
+@pytest.mark.parametrize("status", [401, 410])
+def test_whoever_has_logged_out_is_unauthorized_or_gone(trader: Trader, status: int) -> None:
+    trader.knob(logged_out_status=status)
+
+    assert trader.post("/logout").json == {"status": True}
+
+    assert trader.get("/sso/validate").status == status
+    trader.token = "nobody"
+    assert trader.get("/sso/validate").status == 401
+
+
+def test_a_path_that_nobody_serves_is_a_page(trader: Trader) -> None:
+    found = trader.get("/iserver/no/such/thing")
+
+    assert (found.status, found.text) == (404, "<html>Resource not found</html>")
+
+
+def test_a_request_without_a_user_agent_never_reaches_the_limits(trader: Trader) -> None:
+    trader.knob(enforce_pacing=True)
+    for _ in range(3):  # one validation a minute is the limit
+        assert trader.call("GET", "/sso/validate", agent=b"").status == 403
+    assert trader.get("/sso/validate").status == 200
+    assert trader.get("/sso/validate").status == 429
