@@ -486,15 +486,30 @@ def test_nobody_can_sign_themselves_up(firm: Firm, visitors: dict[str, Visitor])
 
 @pytest.mark.row(id="Z04")
 @pytest.mark.parametrize("name", [name for name, entry in MATRIX.items() if "POST" in entry.methods])
-def test_a_post_without_its_token_is_refused(name: str, firm: Firm) -> None:
+def test_a_post_without_its_token_or_from_another_site_is_refused(name: str, firm: Firm) -> None:
     entry = MATRIX[name]
     visitor = Visitor(firm, "principal", enforce_csrf_checks=True)
     thing = firm.address_of("principal", entry.of, OWN) if entry.of else ()
 
-    reply = visitor.ask("POST", reverse(name, args=() if entry.in_body else thing))
+    url = reverse(name, args=() if entry.in_body else thing)
+    visitor.browser.get(reverse("home:today"))
+    token = visitor.browser.cookies[settings.CSRF_COOKIE_NAME].value
 
-    assert reply.status == 403
-    assert reply.writes == []
+    bare = visitor.ask("POST", url)
+    from_elsewhere = visitor.ask("POST", url, **{"X-CSRFToken": token, "Origin": "https://elsewhere.example"})
+
+    assert (bare.status, from_elsewhere.status) == (403, 403)
+    assert bare.writes == from_elsewhere.writes == []
+
+
+def test_a_post_with_its_token_from_our_own_pages_is_heard(firm: Firm) -> None:
+    visitor = Visitor(firm, "principal", enforce_csrf_checks=True)
+    visitor.browser.get(reverse("home:today"))
+    token = visitor.browser.cookies[settings.CSRF_COOKIE_NAME].value
+
+    reply = visitor.ask("POST", reverse("home:notices_read"), **{"X-CSRFToken": token, "Origin": "http://testserver"})
+
+    assert reply.status != 403
 
 
 # ---- what the person decides, beside the role
