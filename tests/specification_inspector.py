@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.specification import EXCEPTIONS, Exchange, Specification, Violation, specification
+from tests.specification import Exchange, Specification, Violation, specification
+from tests.specification_exceptions import EXCEPTIONS
 
 REPORT = "/_sandbox/specification"  # answered by tests/checked_sandbox.py
 

@@ -2,7 +2,7 @@
 
 The file (2.28.0) is invalid as it stands and wrong about itself in ways that no single answer shows. Each repair is a
 function over the document whose docstring is its reason; `patched` runs them all. What the file says well and the
-facts still know better is no repair: that is an exception, listed in tests/specification.py.
+facts still know better is no repair: that is an exception, listed in tests/specification_exceptions.py.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The pytest side of the check against IBKR's OpenAPI file: whose exchange it was, and what the whole run adds up to.
 
 After each test the sandboxes are asked what they found; the test that caused a violation fails with the operation, the
-place and the rule. At the end of a run of everything, an exception in tests/specification.py that nothing used fails the
+place and the rule. At the end of a run of everything, an exception of tests/specification_exceptions.py that nothing used fails the
 run: what the facts no longer need is taken out. Under xdist each process adds up its own and the first one sums.
 """
 
@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.sandbox_process import SandboxProcess
-from tests.specification import EXCEPTIONS, FILE
+from tests.specification import FILE
+from tests.specification_exceptions import EXCEPTIONS
 from tests.specification_inspector import Findings, inspector
 
 SUM = pytest.StashKey[Findings]()

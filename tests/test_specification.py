@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from backoffice.sandbox.app import build
 from tests.checked_sandbox import checked
 from tests.sandbox.trading.trader import Trader
-from tests.specification import EXCEPTIONS, FILE, OF_TESTS, Exchange, Specification
+from tests.specification import FILE, Exchange, Specification
+from tests.specification_exceptions import EXCEPTIONS, OF_TESTS
 from tests.specification_inspector import inspector
 
 TESTS = Path(__file__).resolve().parent
