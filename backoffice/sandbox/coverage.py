@@ -38,6 +38,8 @@ SIMPLIFIED = (
     "The statuses PreCancelled and WarnState are never shown.",
     "An order that has only partly been filled when it ends keeps the shares as they were given, fill by fill.",
     "Fees, dividends and the history before the world began are seeded, not earned day by day.",
+    "A seed reproduces the world, prices, fills and shares; tokens and the ids of questions are drawn anew. The counts of"
+    " limits and the penalty box are those of the process and forgotten with it; all else survives a restart.",
     "Where IBKR prints no sentence or code for a refusal, the words are the sandbox's own; the module that refuses says so.",
 )
 
