@@ -35,7 +35,7 @@ from backoffice.sandbox.clock import moment
 from backoffice.sandbox.jsonio import answer, dumps, loads
 from backoffice.sandbox.limits import Visitor
 
-from . import chain, quotes, sessions, topics
+from . import chain, handshake, quotes, sessions, topics
 from .desk import ROOT, Desk
 from .sessions import Session
 from .topics import Frame, Ledger, Mistake, Orders, Profit, Quotes, Scope, Summary, Trades
@@ -50,6 +50,17 @@ def routes(desk: Desk) -> list[BaseRoute]:
 
     async def serve(socket: WebSocket) -> None:
         request = _as_request(socket)
+        username = _username(desk, request)
+        fault = handshake.strike(desk.sandbox, request, username)
+        if fault is not None and (fault.is_before_effect or fault.action == "latency"):
+            token = request.query_params.get("bearer_token", "")
+            altered = await handshake.befall(desk.sandbox, fault, request, token, username)
+            if altered is not None:
+                await socket.send_denial_response(altered)
+                return
+            if fault.action in ("hang", "reset", "late"):
+                return
+            fault = None
         refused = _refusal(desk, request)
         if refused is not None:
             await socket.send_denial_response(refused)
@@ -61,9 +72,16 @@ def routes(desk: Desk) -> list[BaseRoute]:
         if not _has_cookie(desk, socket.cookies.get("api", ""), bearer.token):
             await socket.send_denial_response(answer({"error": "not authenticated", "statusCode": 401}, 401))
             return
-        await socket.accept()
         if bearer.token in open_:
             open_[bearer.token].ending = (1000, "another connection")
+        if fault is not None and fault.phase != "answered":
+            handshake.cut(socket.scope)
+            return
+        await socket.accept()
+        if fault is not None:
+            await asyncio.sleep(0.05)  # let the answer leave before the line is torn
+            handshake.cut(socket.scope)
+            return
         connection = Connection(desk, socket, bearer.token, bearer.username, bearer.master)
         open_[bearer.token] = connection
         try:
@@ -96,11 +114,15 @@ def _refusal(desk: Desk, request: Request) -> Response | None:
     if _is_closed(desk):
         return windows.turned_away(sandbox, PATH)
     address = str(sandbox.config.get("egress_address", None) or (request.client.host if request.client else ""))
-    token = request.query_params.get("bearer_token", "")
-    username = sandbox.store.value("SELECT username FROM sso_bearers WHERE token = ?", token) or ""
+    username = _username(desk, request)
     now = int(asyncio.get_running_loop().time() * 1_000_000)
     breach = sandbox.limits.arrive(Visitor("GET", PATH, PATH, address, username=username), now)
     return None if breach is None else answer({"error": "Too Many Requests", "statusCode": 429}, 429)
+
+
+def _username(desk: Desk, request: Request) -> str:
+    token = request.query_params.get("bearer_token", "")
+    return desk.sandbox.store.value("SELECT username FROM sso_bearers WHERE token = ?", token) or ""
 
 
 def _is_closed(desk: Desk) -> bool:
@@ -426,11 +448,8 @@ def _described(connection: Connection) -> dict[str, Any]:
 
 def _drop(connection: Connection, _wanted: dict[str, Any]) -> None:
     """Tear the line as a failing network does. Without a socket (called in-process) it is merely closed."""
-    transport = getattr(getattr(connection.socket.scope.get("line"), "__self__", None), "transport", None)
-    if transport is None:
+    if not handshake.cut(connection.socket.scope):
         connection.ending = (1006, "dropped")
-    else:
-        transport.abort()
 
 
 def _close(connection: Connection, wanted: dict[str, Any]) -> None:
