@@ -108,7 +108,10 @@ def text() -> str:
         lines.append(
             f"| {action} | " + " | ".join("yes" if phase in possible else "" for phase in faults.PHASES) + " |"
         )
-    lines += ["", "The websocket's handshake is struck like any request; what goes wrong on an open stream is played by"]
+    lines += [
+        "",
+        "The websocket's handshake is struck like any request; what goes wrong on an open stream is played by",
+    ]
     lines += ["`POST /_sandbox/stream`: torn, closed, silent, stalled, or saying what it is told to say."]
     lines += ["", "## Knobs: both answers where the facts leave one open", ""]
     lines += ["| knob | default | takes | plays |", "|---|---|---|---|"]
