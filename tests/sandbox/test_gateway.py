@@ -32,11 +32,12 @@ def test_a_request_without_user_agent_is_stopped_at_the_edge(steady: Caller) -> 
     assert steady.http.get(f"{steady.url}/gw/api/v1/echo/https", headers=headers, timeout=10).status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/echo/https", "/accounts/U1000011/status", "/client-instructions/1"])
 @pytest.mark.parametrize("bearer", ["", "Bearer ", "Bearer nonsense", "Basic abc"])
-def test_a_missing_or_broken_bearer_is_401(steady: Caller, bearer: str) -> None:
+def test_a_missing_or_broken_bearer_is_401(steady: Caller, bearer: str, path: str) -> None:
     headers = {"Authorization": bearer} if bearer else {}
 
-    answer = requests.get(f"{steady.url}/gw/api/v1/echo/https", headers=headers, timeout=10)
+    answer = requests.get(f"{steady.url}/gw/api/v1{path}", headers=headers, timeout=10)
 
     assert (answer.status_code, answer.json()["detail"]) == (401, "The access token request is invalid")
 
