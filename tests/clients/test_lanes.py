@@ -19,8 +19,9 @@ pytestmark = pytest.mark.django_db
 def test_the_policy_says_how_long_an_application_may_stand_in_a_lane(
     submitted: Any, master: Any, advisor: Any, principal: Any, second_principal: Any, time_machine: Any
 ) -> None:
+    time_machine.move_to(clock.now(), tick=False)
     submitted(master)
-    time_machine.move_to(clock.now() + timedelta(hours=5), tick=False)
+    time_machine.shift(timedelta(hours=5))
     assert [card.is_over for card in board(advisor, {}).cards] == [False]
 
     assert [item.kind for item in today.inbox(advisor)] == []
