@@ -68,7 +68,10 @@ def _create(call: Call) -> Response:
 
 def _display_name(application: dict[str, Any]) -> str:
     customer = application.get("customer", {})
-    found = customers.applicant(customer) if isinstance(customer, dict) and customer.get("type") else ""
+    try:
+        found = customers.applicant(customer) if isinstance(customer, dict) and customer.get("type") else ""
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return ""  # with members of the wrong kind there may be no name to show
     return "" if isinstance(found, str) else found.title
 
 

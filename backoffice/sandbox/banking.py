@@ -45,6 +45,8 @@ CREATE INDEX IF NOT EXISTS instructions_client ON instructions (client_id, clien
 """
 
 FIRST_INSTRUCTION, FIRST_SET = 43_000_000, 8_300_000
+LARGEST_AMOUNT = 10**15
+LONGEST_ID = 18  # digits; one more may not fit where ids are kept
 LIMIT_USD = Decimal(100_000)
 INVALID = "Funds & Banking: Server cannot process your request because it contains invalid data"
 REQUIRED, INVALID_OR_MISSING = "Missing required parameter", "Invalid or Missing required parameter"
@@ -198,7 +200,7 @@ def _fits(rule: Any, value: Any) -> bool:
         return (
             isinstance(value, int | Decimal)
             and not isinstance(value, bool)
-            and value > 0
+            and 0 < value < LARGEST_AMOUNT
             and value == Decimal(value).quantize(CENT)
         )
     if rule == "object":
@@ -445,12 +447,17 @@ def _by_client_id(call: Call) -> Response:
 
 def _by_id(call: Call) -> Response:
     text = call.request.path_params["id"]
-    return _answer(call, _visible(call, "id = ?", int(text) if text.isdecimal() else -1, text), 200)
+    return _answer(call, _visible(call, "id = ?", _number(text), text), 200)
+
+
+def _number(text: str) -> int:
+    """The id in a path; -1, which nobody has, for what is no number or longer than any id."""
+    return int(text) if text.isdecimal() and len(text) < LONGEST_ID else -1
 
 
 def _by_set(call: Call) -> Response:
     text = call.request.path_params["id"]
-    number = int(text) if text.isdecimal() else -1
+    number = _number(text)
     row = call.sandbox.store.row(
         "SELECT * FROM instructions WHERE client_id = ? AND id = ?",
         call.client.client_id,

@@ -46,13 +46,14 @@ def routes(sandbox: Sandbox) -> list[Route]:
 
 def _patch(call: Call) -> Response:
     wrapper = call.body.get("accountManagementRequests")
+    if isinstance(wrapper, dict):
+        wrapper = payloads.without_nulls({name: _single(value) for name, value in wrapper.items()})
     if set(call.body) != {"accountManagementRequests"} or not isinstance(wrapper, dict) or len(wrapper) != 1:
         raise Refusal(
             invalid_arguments(
                 ("accountManagementRequests", "Missing required parameter"), detail="Input validation failed"
             )
         )
-    wrapper = payloads.without_nulls({name: _single(value) for name, value in wrapper.items()})
     (name, operation), *_ = wrapper.items()
     if name == "processDocuments" and isinstance(operation, dict):
         return documents.answer_process_documents(call, operation)

@@ -63,7 +63,7 @@ def _check(name: str, spec: Any, value: Any, found: list[str]) -> None:
         elif value == "":
             found.append("String index out of range: 0")
     elif "enum" in spec:
-        if value not in spec["enum"] and name not in JUDGED_BY_RULES:
+        if isinstance(value, list | dict) or (value not in spec["enum"] and name not in JUDGED_BY_RULES):
             found.append(unsupported(name, value))
     elif "list" in spec:
         if not isinstance(value, list):

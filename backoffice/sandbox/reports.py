@@ -149,7 +149,7 @@ def check_members(body: dict[str, Any]) -> None:
     choices: list[tuple[str, frozenset[str]]] = [
         ("mimeType", frozenset({"application/pdf"})), ("language", LANGUAGES), ("multiAccountFormat", FORMATS),
     ]  # fmt: skip
-    wrong += [(name, INVALID) for name, accepted in choices if name in body and body[name] not in accepted]
+    wrong += [(name, INVALID) for name, accepted in choices if name in body and str(body[name]) not in accepted]
     wrong += [
         (name, INVALID)
         for name in ("gzip", "cryptoConsolIfAvailable")

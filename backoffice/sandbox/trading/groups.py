@@ -249,7 +249,7 @@ def _read(call: Call) -> Group:
     members: dict[str, Decimal | None] = {}
     for item in listed:
         account = item.get("name") if isinstance(item, dict) else None
-        if account not in opened:
+        if not isinstance(account, str) or account not in opened:
             raise _refused(f"Invalid account: {account}")
         if account in members:
             raise _refused(f"Duplicate account: {account}")

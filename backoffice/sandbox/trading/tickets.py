@@ -98,7 +98,7 @@ def _is_one_set(listed: list[dict[str, Any]]) -> bool:
         return True
     parents: set[str] = set()
     for place, raw in enumerate(listed):
-        if place and raw.get("parentId") not in parents:
+        if place and str(raw.get("parentId")) not in parents:
             return False
         if isinstance(raw.get("cOID"), str) and raw["cOID"]:
             parents.add(raw["cOID"])
@@ -292,7 +292,7 @@ def _amounts(call: Call, raw: dict[str, Any], *, is_cash: bool) -> dict[str, Dec
     amounts: dict[str, Decimal] = {}
     for item in listed:
         account = item.get("account") if isinstance(item, dict) else None
-        if account not in opened or account in amounts:
+        if not isinstance(account, str) or account not in opened or account in amounts:
             raise refused(call, "Invalid account number")
         amount = _number(item, "amount")
         if amount is None:

@@ -317,3 +317,15 @@ def test_a_preview_is_text_and_keeps_nothing(trader: Trader) -> None:
     dear = {"orders": [ticket(ACCOUNT, KO, "BUY", 90_000, orderType="LMT", price=price)]}
     assert "insufficient funds" in trader.post(path, dear).json["error"]
     assert trader.effects("order") == 0
+
+
+def test_no_member_of_the_wrong_kind_breaks_the_server(trader: Trader) -> None:
+    for odd in ([], {}, [[]], [{}], {"a": 1}, 0, -1, 10**30, True, "x", None):
+        for accounts in (odd, [odd], [{"name": odd, "amount": odd}]):
+            group = {"name": "Odd", "default_method": "R", "accounts": accounts}
+            assert trader.post("/iserver/account/allocation/group", group).json.keys() == {"error"}
+        for member in ("acctId", "conid", "side", "orderType", "quantity", "price", "cOID", "parentId", "jsonPayload"):
+            order = {**ticket(ACCOUNT, KO, "BUY", 90_000, orderType="LMT", price=50), member: odd}
+            for orders in ([order], [{**order, "cOID": "odd-1"}, order]):
+                answer = trader.post(f"/iserver/account/{ACCOUNT}/orders/whatif", {"orders": orders})
+                assert "Internal Server Error" not in answer.text
