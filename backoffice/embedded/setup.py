@@ -26,7 +26,7 @@ VERBS = {  # verb: what it needs installed, how many steps it has after set-up, 
     "reset": ("run", 1, "wipe the demonstration data (asks first; FORCE=1 does not)"),
     "faults": ("test", 3, "run the crash and fault tests alone, and write faults.json into the state directory"),
     "browser": ("test", 3, "run the browser journeys alone"),
-    "bench": ("test", 3, "measure, and write bench.json into the state directory"),
+    "bench": ("test", 5, "measure, and write bench.json into the state directory"),
     "lock": ("test", 1, "resolve requirements/*.in and package.json again into their locks"),
 }
 SETUP_STEPS = 3
