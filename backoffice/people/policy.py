@@ -100,7 +100,7 @@ SCOPE_WORDS = {
 }
 
 # Asked for again whatever the method: reading is the act.
-_STEP_UP_TO_READ = frozenset({"clients.export", "funding.export", "trading.export"})
+_STEP_UP_TO_READ = frozenset({"clients.export", "funding.export", "trading.export", "audit.evidence"})
 # Asked for again when something is posted: approve, send, change people, reveal, open a gate.
 STEP_UP = _STEP_UP_TO_READ | {
     "clients.reveal",

@@ -220,4 +220,5 @@ def test_what_asks_is_in_the_policy_and_reading_pages_is_not_among_it() -> None:
     assert not policy.needs_step_up("funding.approve", "GET")
     assert policy.needs_step_up("funding.approve", "POST")
     assert policy.needs_step_up("clients.export", "GET")
+    assert policy.needs_step_up("audit.evidence", "GET")
     assert not policy.needs_step_up("clients.view", "GET")
