@@ -91,7 +91,6 @@ SCOPE_WORDS = {
     "policies.view": "Read the policies",
     "audit.view": "Read the audit trail",
     "audit.verify": "Check the audit chain",
-    "audit.evidence": "Download evidence packs",
     "audit.who_saw": "Read who saw a person",
     "broker.view_connections": "Read the connections",
     "broker.test_connection": "Test a connection",
