@@ -49,7 +49,9 @@ def send_application(submission_pk: str) -> None:
     if (submission := sending.claim(submission_pk)) is None:
         return
     application: Application = submission.subject
-    outcome = sending.attempt(submission, lambda: _create(_client(submission), submission))
+    outcome = sending.attempt(
+        submission, lambda: _create(broker.client_for(submission.master, lane="accounts"), submission)
+    )
     with transaction.atomic():
         if sending.settle(submission, outcome):
             match outcome:
@@ -57,11 +59,6 @@ def send_application(submission_pk: str) -> None:
                     applications.mark_registered(application, Registration(**answer["given"]))
                 case Refused(reason=reason):
                     applications.mark_refused(application, reason.splitlines())
-
-
-def _client(submission: Submission) -> IbkrClient:
-    # Called inside the attempt: a key that cannot be had is NotSent, and the row waits again with that as its reason.
-    return broker.client_for(submission.master, lane="accounts")
 
 
 def _create(client: IbkrClient, submission: Submission) -> Accepted | Refused:
@@ -212,7 +209,10 @@ def send_document(submission_pk: str) -> None:
     if (submission := sending.claim(submission_pk)) is None:
         return
     document: Document = submission.subject
-    outcome = sending.attempt(submission, lambda: _hand_in(_client(submission), document, submission.payload))
+    outcome = sending.attempt(
+        submission,
+        lambda: _hand_in(broker.client_for(submission.master, lane="accounts"), document, submission.payload),
+    )
     with transaction.atomic():
         if sending.settle(submission, outcome):
             match outcome:
@@ -290,7 +290,9 @@ def send_change(submission_pk: str) -> None:
     if (submission := sending.claim(submission_pk)) is None:
         return
     case: MaintenanceRequest = submission.subject
-    outcome = sending.attempt(submission, lambda: _change(_client(submission), case, submission))
+    outcome = sending.attempt(
+        submission, lambda: _change(broker.client_for(submission.master, lane="accounts"), case, submission)
+    )
     with transaction.atomic():
         if sending.settle(submission, outcome):
             match outcome:

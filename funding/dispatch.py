@@ -36,7 +36,9 @@ def send_transfer(submission_pk: str) -> None:
     """Tell IBKR about one transfer. Safe to call any number of times."""
     if (submission := sending.claim(submission_pk)) is None:
         return
-    outcome = sending.attempt(submission, lambda: _send(_client(submission), submission))
+    outcome = sending.attempt(
+        submission, lambda: _send(broker.client_for(submission.master, lane="funding"), submission)
+    )
     with transaction.atomic():
         if not sending.settle(submission, outcome):
             return
@@ -45,11 +47,6 @@ def send_transfer(submission_pk: str) -> None:
                 services.mark_submitted(submission.subject, instruction_id=reference, **_said(answer))
             case Refused(reason=reason):
                 services.mark_rejected(submission.subject, reason=reason)
-
-
-def _client(submission: Submission) -> IbkrClient:
-    # Called inside the attempt: a key that cannot be had is NotSent, and the row waits again with that as its reason.
-    return broker.client_for(submission.master, lane="funding")
 
 
 def _send(client: IbkrClient, submission: Submission) -> Accepted:

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from backoffice.home.formats import quantity
+
 _SHAPES = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
 _FRAME = '<path stroke="none" d="M0 0h24v24H0z" fill="none" />'
 
@@ -87,6 +89,10 @@ def ring(part: Decimal, state: str) -> SafeString:
     )
 
 
+def _spoken(number: Decimal | int) -> str:
+    return quantity(Decimal(number))
+
+
 def bar(
     value: Decimal | int,
     total: Decimal | int,
@@ -107,7 +113,7 @@ def bar(
     if tick is not None:
         mark = _rect("bo-bar__tick", min(Decimal(tick), Decimal(99)), 0, 1, 8)
     name = (
-        format_html('role="img" aria-label="{}: {} of {}"', label, value, total)
+        format_html('role="img" aria-label="{}: {} of {}"', label, _spoken(value), _spoken(total))
         if label
         else SafeString('aria-hidden="true"')
     )

@@ -129,6 +129,7 @@ def _lease_seconds(row: Submission) -> int:
 def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Asked]) -> Outcome:
     """Send once. Marks SENDING and commits before `call` may write a byte, then names what came of it.
 
+    `call` makes its own client: a key that cannot be had is then NotSent, and the row waits with that as its reason.
     Any error that is not a proof of "nothing left" or a recognised refusal is Unknown. Lease, fence and gates are looked
     at before the attempt is opened, and once more when the connection stands and the first byte would leave: the call may
     have waited for a token or its turn. Raises Conflict when another worker took it over.

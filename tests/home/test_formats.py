@@ -192,3 +192,11 @@ def test_the_next_bell_is_found_across_a_holiday() -> None:
 
     assert market_hours.next_bell(NOW) == (True, datetime(2026, 11, 24, 21, 0, tzinfo=UTC))
     assert market_hours.next_bell(wednesday_evening) == (False, datetime(2026, 11, 27, 14, 30, tzinfo=UTC))
+
+
+def test_a_bar_is_read_out_as_it_is_shown() -> None:
+    drawn = Template('{% load ui %}{% bar some whole label="Filled" %}').render(
+        Context({"some": Decimal("1250.0000000000"), "whole": Decimal("43000.0000000000")})
+    )
+
+    assert 'aria-label="Filled: 1,250 of 43,000"' in drawn

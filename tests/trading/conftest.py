@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -68,7 +69,7 @@ def instrument(db: None) -> Instrument:
     )
     return Instrument.objects.create(
         conid="265598", symbol="AAPL", name="Apple Inc", exchange="NASDAQ", currency="USD", last=Decimal("100"),
-        bid=Decimal("99.99"), ask=Decimal("100.01"), availability="R", quoted_at=clock.now(),
+        bid=Decimal("99.99"), ask=Decimal("100.01"), availability="R", quoted_at=clock.now() - timedelta(seconds=1),
     )  # fmt: skip
 
 
