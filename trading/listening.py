@@ -39,11 +39,13 @@ from trading.services import portfolio
 from trading.services.portfolio import Cash
 
 SYNC_ORDERS = "trading.sync_orders"
+SYNC_PORTFOLIOS = "trading.sync_portfolios"
 LINES_LEFT_TO_PEOPLE = 10  # each snapshot over REST takes one, too
 MOST_HELD = 60
 MOST_LEDGERS = 10
 HELD_FOR = timedelta(minutes=1)
 PROFIT_EVERY = timedelta(seconds=5)
+PORTFOLIO_SECONDS = 60  # as often as the schedule reads portfolios anyway, however often the line opens
 LOOK_SECONDS = 3  # orders are not looked at more often than that, however much the stream tells of them
 WHOLE_ACCOUNT = ("", "Core")
 
@@ -52,7 +54,7 @@ class Desk:
     """Hears the streams of all connections; remembers what must not be told twice too quickly."""
 
     def __init__(self) -> None:
-        self._looked: dict[Any, int] = {}
+        self._asked: dict[tuple[Any, str], int] = {}
         self._divided: set[str] = set()
         self._held: dict[Any, tuple[datetime, list[str]]] = {}
         self._profit: dict[Any, dict[str, tuple[ProfitRow, datetime]]] = {}
@@ -102,7 +104,9 @@ class Desk:
             _take_quote(instrument, quotes[instrument.conid])
         self._keep_profit(master)
         if any(_is_about_orders(event) for event in news):
-            self._look(master)
+            self._ask_now(master, SYNC_ORDERS, LOOK_SECONDS)
+        if any(isinstance(event, ConnectionEvent) and event.is_open for event in news):
+            self._ask_now(master, SYNC_PORTFOLIOS, PORTFOLIO_SECONDS)  # nobody waits a minute for the first figures
 
     def _hear_profit(self, master: MasterAccount, event: PnlEvent) -> None:
         # Of an account divided into models, "Core" is only what belongs to none of them: no figure of the whole.
@@ -130,11 +134,11 @@ class Desk:
         waiting.clear()
         self._profit_kept[master.pk] = now
 
-    def _look(self, master: MasterAccount) -> None:
+    def _ask_now(self, master: MasterAccount, task: str, seconds: int) -> None:
         now = time.monotonic_ns() // 1_000_000_000
-        if now - self._looked.get(master.pk, -LOOK_SECONDS) >= LOOK_SECONDS:
-            self._looked[master.pk] = now
-            doorbell.ring(SYNC_ORDERS)
+        if now - self._asked.get((master.pk, task), -seconds) >= seconds:
+            self._asked[master.pk, task] = now
+            doorbell.ring(task)
 
 
 def _is_about_orders(event: Event) -> bool:

@@ -145,13 +145,16 @@ def test_an_order_told_of_moves_nothing_but_is_looked_at_once(
     assert rung == ["trading.sync_orders"]
 
 
-def test_a_line_that_opened_again_has_orders_looked_at(desk: Listener, master: Any, rung: list[str]) -> None:
+def test_a_line_that_opened_has_orders_and_portfolios_looked_at_once(
+    desk: Listener, master: Any, rung: list[str]
+) -> None:
     desk.take(master, [ConnectionEvent(clock.now(), is_open=False, reason="IBKR ended the stream")])
     assert rung == []
 
     desk.take(master, [ConnectionEvent(clock.now(), is_open=True)])
+    desk.take(master, [ConnectionEvent(clock.now(), is_open=True)])
 
-    assert rung == ["trading.sync_orders"]
+    assert rung == ["trading.sync_orders", "trading.sync_portfolios"]
 
 
 def test_lines_go_to_what_is_looked_at_then_to_working_orders_then_to_the_largest_positions(
