@@ -37,7 +37,7 @@ class Processes:
         return self._start("beat", ["celery", "-A", "backoffice.celery", "beat", "-s", str(schedule), "--pidfile="])
 
     def keeper(self) -> subprocess.Popen[bytes]:
-        return self._start("keeper", ["django", "keep_session"])
+        return self._start("keeper", ["manage", "keep_session"])
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """kill -9 the process and its children."""

@@ -41,6 +41,10 @@ broker = Broker()
 
 def ring(task: str, *args: Any) -> bool:
     """Ask for a task by name now; False when the broker could not be reached, or was silent a moment ago."""
+    if current_app.conf.task_routes is None:
+        # Celery's own app stands in for ours and would ring a queue that nobody hears: see manage.py and wsgi.py.
+        log.error("doorbell %s not rung: this process was started without backoffice.celery", task)
+        return False
     if broker.is_silent:
         return False
     try:

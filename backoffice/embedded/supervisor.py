@@ -175,11 +175,11 @@ class Supervisor:
         self._add(
             "clock", "celery", "-A", "backoffice.celery", "beat", "-s", str(schedule), "--pidfile=", settings=settings
         )
-        self._add("session keeper", "django", "keep_session", settings=settings)
+        self._add("session keeper", "manage", "keep_session", settings=settings)
 
     def _manage(self, *command: str, means: str) -> None:
         """Run one management command to its end, as a child that dies with us."""
-        program = Program(command[0], [sys.executable, "-m", "django", *command], self._environment, ROOT)
+        program = Program(command[0], [sys.executable, "-m", "manage", *command], self._environment, ROOT)
         child = Child(program, self._undertaker, self._state.log)
         child.log.unlink(missing_ok=True)
         child.start()
