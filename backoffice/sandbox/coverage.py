@@ -96,8 +96,8 @@ def text() -> str:
     lines += [
         'Every "(?)" and "(verify)" of our facts about what is served. Without a knob only what stands there is played.',
         "",
-        "| facts | question | knobs | always |",
-        "|---|---|---|---|",
+        "| facts | question | knobs | always | why there is no knob |",
+        "|---|---|---|---|---|",
         *(_doubt(each) for each in DOUBTS),
     ]
     lines += ["", "## Strict where IBKR is", "", *(f"- {each}" for each in STRICT)]
@@ -123,7 +123,7 @@ def text() -> str:
 
 def _doubt(doubt: Doubt) -> str:
     knobs = ", ".join(f"`{name}`" for name in doubt.knobs)
-    return f"| {doubt.document} {doubt.section} | {doubt.question} | {knobs} | {doubt.always} |"
+    return f"| {doubt.document} {doubt.section} | {doubt.question} | {knobs} | {doubt.always} | {doubt.unplayable} |"
 
 
 if __name__ == "__main__":

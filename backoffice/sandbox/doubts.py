@@ -1,8 +1,8 @@
 """What IBKR's documents leave open or contradict, mark by mark, and what the sandbox plays of each.
 
 Every "(?)" and "(verify)" of our facts about what the sandbox serves is here, with its section. A doubt names the knobs
-that play its answers. One without a knob says what the sandbox does at all times: nobody should take that for proof of
-what IBKR does. COVERAGE.md prints the list.
+that play its answers. One without a knob says what the sandbox does at all times, and why no other answer can be played:
+nobody should take that for proof of what IBKR does. COVERAGE.md prints the list.
 """
 
 from dataclasses import dataclass
@@ -12,21 +12,25 @@ TRADING, REGISTRATION = "trading.md", "account-management.md"
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """`section` is that of the facts; `always` is what is played without a choice, empty where knobs play all answers."""
+    """`section` is that of the facts; `always` is what is played without a choice, empty where knobs play all answers.
+
+    `unplayable` says why there is no knob: the other answer is one that nobody has described.
+    """
 
     document: str
     section: str
     question: str
     knobs: tuple[str, ...] = ()
     always: str = ""
+    unplayable: str = ""
 
 
-def _trading(section: str, question: str, *knobs: str, always: str = "") -> Doubt:
-    return Doubt(TRADING, section, question, knobs, always)
+def _trading(section: str, question: str, *knobs: str, always: str = "", unplayable: str = "") -> Doubt:
+    return Doubt(TRADING, section, question, knobs, always, unplayable)
 
 
-def _registration(section: str, question: str, *knobs: str, always: str = "") -> Doubt:
-    return Doubt(REGISTRATION, section, question, knobs, always)
+def _registration(section: str, question: str, *knobs: str, always: str = "", unplayable: str = "") -> Doubt:
+    return Doubt(REGISTRATION, section, question, knobs, always, unplayable)
 
 
 DOUBTS: tuple[Doubt, ...] = (
@@ -47,8 +51,8 @@ DOUBTS: tuple[Doubt, ...] = (
     _trading("5, 16", "how many market data lines a user has", "market_data_lines"),
     _trading("5", "what a chart answers that cannot be drawn", always='500 {"error": "Chart data unavailable"}'),
     _trading("6.2", "/portfolio2: names of the figures", "portfolio2_names"),
-    _trading("6.2", "/portfolio2: pages", always="one page with everything"),
-    _trading("6.2", "/portfolio2: conid as text", always="text, as recorded"),
+    _trading("6.2", "/portfolio2: one answer with everything, or pages", "portfolio2_page_size"),
+    _trading("6.2", "/portfolio2: conid as text or a number", "portfolio2_conid_as_text"),
     _trading("6.2", "conid of a position as text or a number", "position_conid_as_text"),
     _trading("2, 16", "subaccounts2: an object or an array", "subaccounts2_shape"),
     _trading("8.1", "MOC, LOC, MIT, LIT and REL as order types", always="all are taken, in the United States"),
