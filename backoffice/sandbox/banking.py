@@ -14,18 +14,17 @@ sandbox's own: IBKR prints none for these cases.
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import callbacks
+from . import callbacks, instruction_members
 from .accounts import AccountRow
-from .books import CENT
 from .clock import moment, stamp
-from .gateway import Call, Refusal, invalid_arguments, problem, resource
+from .gateway import Call, Refusal, problem, resource
 from .jsonio import answer, dumps, loads
 from .kernel import Sandbox
 from .market import UnknownCurrency
@@ -45,43 +44,9 @@ CREATE INDEX IF NOT EXISTS instructions_client ON instructions (client_id, clien
 """
 
 FIRST_INSTRUCTION, FIRST_SET = 43_000_000, 8_300_000
-LARGEST_AMOUNT = 10**15
 LONGEST_ID = 18  # digits; one more may not fit where ids are kept
 LIMIT_USD = Decimal(100_000)
 INVALID = "Funds & Banking: Server cannot process your request because it contains invalid data"
-REQUIRED, INVALID_OR_MISSING = "Missing required parameter", "Invalid or Missing required parameter"
-LARGEST_ID = 10**20
-QUERY_METHODS = {
-    "ACH": "ACH", "USACH": "ACH", "CAACH": "ACH", "WIRE": "WIRE", "SEPA": "SEPA", "eDDA": "eDDA", "eGIRO": "eGIRO",
-    "OPEN_BANKING": "OPEN_BANKING",
-}  # fmt: skip
-
-# instruction type -> {member: (is required, accepted values or longest text)}
-MEMBERS: dict[str, dict[str, tuple[bool, Any]]] = {
-    "DEPOSIT": {
-        "clientInstructionId": (True, "id"), "accountId": (True, 32), "currency": (True, 3), "amount": (True, "amount"),
-        "bankInstructionMethod": (True, {"ACH", "WIRE", "eDDA", "OPEN_BANKING"}), "sendingInstitution": (False, 128),
-        "identifier": (False, 64),
-        "specialInstruction": (False, 128), "bankInstructionName": (False, 150), "senderInstitutionName": (False, 128),
-        "openBanking": (False, "object"), "iraDepositDetail": (False, "object"),
-        "recurringInstructionDetail": (False, "object"),
-    },
-    "WITHDRAWAL": {
-        "clientInstructionId": (True, "id"), "accountId": (True, 32), "currency": (True, 3), "amount": (True, "amount"),
-        "bankInstructionName": (True, 150), "bankInstructionMethod": (True, {"ACH", "WIRE", "SEPA"}),
-        "dateTimeToOccur": (False, "time"),
-        "iraWithdrawalDetail": (False, "object"), "recurringInstructionDetail": (False, "object"),
-    },
-    "QUERY_BANK_INSTRUCTION": {
-        "clientInstructionId": (True, "id"), "accountId": (True, 32),
-        "bankInstructionMethod": (True, set(QUERY_METHODS)),
-    },
-    "QUERY_WITHDRAWABLE_FUNDS": {
-        "clientInstructionId": (True, "id"), "accountId": (True, 32), "currency": (True, 3),
-        "bankRoutingNumber": (False, 24),
-        "bankAccountNumber": (False, 32), "bankInstructionName": (False, 150),
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -154,70 +119,6 @@ def withdrawable(sandbox: Sandbox, account: str, currency: str) -> Decimal:
     pending = [loads(row["payload"]) for row in rows]
     reserved = sum((Decimal(item["amount"]) for item in pending if item["currency"] == currency), Decimal(0))
     return max(sandbox.books.cash(account).get(currency, Decimal(0)) - reserved, Decimal(0))
-
-
-def _read(call: Call, *kinds: str) -> tuple[str, dict[str, Any]]:
-    """Instruction type and checked instruction; a syntax error is 400 and burns nothing."""
-    body = call.body
-    nulls = _nulls(body, "")
-    if nulls:
-        raise Refusal(invalid_arguments(*((path, INVALID_OR_MISSING) for path in nulls)))
-    unknown = sorted(body.keys() - {"instructionType", "instruction"})
-    kind, instruction = body.get("instructionType"), body.get("instruction")
-    if unknown or kind not in kinds or not isinstance(instruction, dict):
-        wrong = unknown or (["instructionType"] if kind not in kinds else ["instruction"])
-        raise Refusal(invalid_arguments(*((name, INVALID_OR_MISSING) for name in wrong)))
-    mistakes = _mistakes(MEMBERS[kind], instruction)
-    if mistakes:
-        raise Refusal(invalid_arguments(*mistakes))
-    call.about(str(instruction["clientInstructionId"]))
-    return kind, instruction
-
-
-def _nulls(value: Any, path: str) -> list[str]:
-    if value is None:
-        return [path]
-    if isinstance(value, dict):
-        return [found for name, item in value.items() for found in _nulls(item, f"{path}.{name}" if path else name)]
-    return [found for item in value for found in _nulls(item, path)] if isinstance(value, list) else []
-
-
-def _mistakes(members: dict[str, tuple[bool, Any]], instruction: dict[str, Any]) -> list[tuple[str, str]]:
-    found = [(f"instruction.{name}", INVALID_OR_MISSING) for name in instruction if name not in members]
-    for name, (is_required, rule) in members.items():
-        path = f"instruction.{name}"
-        if name not in instruction:
-            found += [(path, REQUIRED)] if is_required else []
-        elif not _fits(rule, instruction[name]):
-            found.append((path, INVALID_OR_MISSING))
-    return found
-
-
-def _fits(rule: Any, value: Any) -> bool:
-    if rule == "id":
-        return isinstance(value, int) and not isinstance(value, bool) and 0 < value < LARGEST_ID
-    if rule == "amount":
-        return (
-            isinstance(value, int | Decimal)
-            and not isinstance(value, bool)
-            and 0 < value < LARGEST_AMOUNT
-            and value == Decimal(value).quantize(CENT)
-        )
-    if rule == "object":
-        return isinstance(value, dict)
-    if rule == "time":
-        return isinstance(value, str) and _instant(value) is not None
-    if isinstance(rule, set):
-        return isinstance(value, str) and value in rule
-    return isinstance(value, str) and 0 < len(value) <= rule
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return when if when.tzinfo else None
 
 
 def _admit(call: Call, kind: str, instruction: dict[str, Any]) -> AccountRow:
@@ -320,7 +221,7 @@ def _reused(call: Call, instruction: dict[str, Any], status: int) -> Response | 
 
 def _transfer(call: Call) -> Response:
     """`POST /external-cash-transfers`: DEPOSIT or WITHDRAWAL."""
-    kind, instruction = _read(call, "DEPOSIT", "WITHDRAWAL")
+    kind, instruction = instruction_members.read(call, "DEPOSIT", "WITHDRAWAL")
     if (repeated := _reused(call, instruction, 202)) is not None:
         return repeated
     sandbox, now = call.sandbox, call.sandbox.clock.now()
@@ -329,7 +230,7 @@ def _transfer(call: Call) -> Response:
         account = _admit(call, kind, instruction)
         if kind == "WITHDRAWAL":
             _check_withdrawal(sandbox, account, instruction)
-            occurs = _instant(instruction["dateTimeToOccur"]) if "dateTimeToOccur" in instruction else None
+            occurs = instruction_members.instant(str(instruction.get("dateTimeToOccur", "")))
             due = max(due, occurs) if occurs else due
         elif instruction["bankInstructionMethod"] == "ACH":
             _saved_bank(sandbox, account.account, instruction)
@@ -372,7 +273,7 @@ def _query(call: Call, kind: str, instruction: dict[str, Any], details: dict[str
 
 def _withdrawable_funds(call: Call) -> Response:
     """`POST /external-cash-transfers/query` QUERY_WITHDRAWABLE_FUNDS."""
-    kind, instruction = _read(call, "QUERY_WITHDRAWABLE_FUNDS")
+    kind, instruction = instruction_members.read(call, "QUERY_WITHDRAWABLE_FUNDS")
     if (repeated := _reused(call, instruction, 201)) is not None:
         return repeated
     try:
@@ -395,7 +296,7 @@ def _withdrawable_funds(call: Call) -> Response:
 
 def _bank_instructions(call: Call) -> Response:
     """`POST /bank-instructions/query` QUERY_BANK_INSTRUCTION: rejected ones are listed too."""
-    kind, instruction = _read(call, "QUERY_BANK_INSTRUCTION")
+    kind, instruction = instruction_members.read(call, "QUERY_BANK_INSTRUCTION")
     if (repeated := _reused(call, instruction, 201)) is not None:
         return repeated
     try:
@@ -410,7 +311,7 @@ def _bank_instructions(call: Call) -> Response:
             "bankRoutingNumber": bank.routing, "bankAccountNumber": f"*****{bank.last4}",
         }
         for bank in banks(call.sandbox, account.account)
-        if bank.method == QUERY_METHODS[method]
+        if bank.method == instruction_members.QUERY_METHODS[method]
     ]  # fmt: skip
     details = {
         "accountId": account.account,

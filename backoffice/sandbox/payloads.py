@@ -46,6 +46,15 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
+def nulls(value: Any, path: str = "") -> list[str]:
+    """The path of every null member, such as `instruction.amount`."""
+    if value is None:
+        return [path]
+    if isinstance(value, dict):
+        return [found for name, item in value.items() for found in nulls(item, f"{path}.{name}" if path else name)]
+    return [found for item in value for found in nulls(item, path)] if isinstance(value, list) else []
+
+
 def _check_object(type_name: str, value: dict[str, Any], found: list[str]) -> None:
     members = _types()[type_name]
     for name, item in value.items():
