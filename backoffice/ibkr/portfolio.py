@@ -114,16 +114,23 @@ class Portfolio:
         raise Unavailable("IBKR's list of positions does not end.")
 
     def live_positions(self, account_id: str, *, model: str | None = None) -> tuple[Position, ...]:
-        """GET /portfolio2/{id}/positions: holdings now, not cached and in one answer; prefer them to decide on a trade.
+        """GET /portfolio2/{id}/positions: holdings now, not cached; prefer them to decide on a trade.
 
-        Trap: conids come as text here and some names differ; a holding sold to zero may linger for the day.
+        Traps: conids come as text here and some names differ; a holding sold to zero may linger for the day; and nobody
+        says that the answer has no pages. One with exactly a page's hundred rows is therefore held against the
+        documented pages, read afresh, and those are returned if they have more.
         """
         account = paths.account_id(account_id)
         reply = self._requestor.trading(
             "GET", "portfolio2", account, "positions", effect=Effect.READ, query=_of_model(model)
         )
         rows = (_with_account(row, account) for row in list_read(reply, within="positions"))
-        return read_answers(Position, rows, reply)
+        found = read_answers(Position, rows, reply)
+        if not found or len(found) % PAGE_SIZE:
+            return found
+        self.invalidate(account)
+        listed = self.positions(account, model=model)
+        return listed if len(listed) > len(found) else found
 
     def position(self, account_id: str, conid: str) -> tuple[Position, ...]:
         """GET /portfolio/{id}/position/{conid}: one holding of one account; several rows where models hold it too.

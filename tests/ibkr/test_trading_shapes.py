@@ -19,6 +19,7 @@ from backoffice.ibkr import (
     Unavailable,
     Unsendable,
 )
+from backoffice.ibkr.portfolio import PAGE_SIZE
 from backoffice.ibkr.session import NO_DYNAMIC_ACCOUNTS
 from backoffice.ibkr.types.allocation import PresetsChange
 from tests.ibkr.conftest import Bench, answer
@@ -334,3 +335,34 @@ def test_analytics_are_asked_for_once_whatever_comes(bench: Bench) -> None:
         {"acctIds": ["U1", "U2"]},
         {"acctIds": ["U1"], "conids": [8314], "currency": "USD", "days": 30},
     ]
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"), [(PAGE_SIZE + 3, PAGE_SIZE + 3), (PAGE_SIZE, PAGE_SIZE), (PAGE_SIZE - 1, PAGE_SIZE)]
+)
+def test_live_positions_that_fill_a_page_are_held_against_the_documented_pages(
+    bench: Bench, listed: int, expected: int
+) -> None:
+    def rows(first: int, count: int) -> list[dict[str, Any]]:
+        return [{"conid": 1000 + number, "position": 1, "marketPrice": 2.5} for number in range(first, first + count)]
+
+    pages = [rows(0, min(listed, PAGE_SIZE)), rows(PAGE_SIZE, max(listed - PAGE_SIZE, 0))]
+    bench.server.play(
+        answer(200, rows(0, PAGE_SIZE)), answer(200, {"message": "success"}), *(answer(200, page) for page in pages)
+    )
+
+    found = bench.client.portfolio.live_positions("U1")
+
+    assert len({each.conid for each in found}) == expected
+    assert [each.target for each in bench.server.received[:3]] == [
+        "/v1/api/portfolio2/U1/positions",
+        "/v1/api/portfolio/U1/positions/invalidate",
+        "/v1/api/portfolio/U1/positions/0",
+    ]
+
+
+def test_live_positions_that_do_not_fill_a_page_are_all_there_is(bench: Bench) -> None:
+    bench.server.play(answer(200, [{"conid": "1001", "position": 1}]))
+
+    assert len(bench.client.portfolio.live_positions("U1")) == 1
+    assert len(bench.server.received) == 1

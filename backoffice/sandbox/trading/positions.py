@@ -1,7 +1,7 @@
 """What an account holds, in the several forms IBKR shows it.
 
 /portfolio/{id}/positions/{page}    the long form, kept for a minute; `invalidate` or patience makes it fresh
-/portfolio2/{id}/positions          the short form, always fresh
+/portfolio2/{id}/positions          the short form, always fresh; whole, or in pages of the knob `portfolio2_page_size`
 /portfolio/{id}/position/{conid}    one contract; its definition is there only from the second asking on
 /portfolio/positions/{conid}        one contract over all accounts, some of them once more as segment accounts (…C)
 /portfolio/{id}/allocation          shares of the whole by class, sector and group; POST for several accounts
@@ -195,17 +195,23 @@ def _bare(item: dict[str, Any], instrument: Instrument) -> dict[str, Any]:
 
 
 def _fresh_positions(call: Call) -> list[dict[str, Any]]:
-    """Members as recorded; the knob `portfolio2_names` "documented" gives prices and values the names of the documentation."""
+    """Members as recorded; the knob `portfolio2_names` "documented" gives prices and values the names of the documentation.
+
+    How a page after the first would be asked for is nowhere said: `page`, from 0, is the sandbox's own.
+    """
     found = valued(call)
     if call.query("model"):
         return []
     is_documented = call.desk.knob("portfolio2_names", "recorded") == "documented"
     price, worth = ("mktPrice", "mktValue") if is_documented else ("marketPrice", "marketValue")
+    is_text = call.desk.knob("portfolio2_conid_as_text", True)
+    size = int(call.desk.knob("portfolio2_page_size", 0)) or len(found.lines)
+    begin = page_number(call.query("page", "0")) * size
     realized = realized_on(call.desk.sandbox, found.account.account, found.at)
     return [
         {
             "position": line.quantity,
-            "conid": str(line.instrument.conid),
+            "conid": str(line.instrument.conid) if is_text else line.instrument.conid,
             "avgCost": line.average_cost,
             "avgPrice": line.average_price,
             "currency": line.instrument.currency,
@@ -222,7 +228,7 @@ def _fresh_positions(call: Call) -> list[dict[str, Any]]:
             "timestamp": int(found.at.timestamp()),
             "model": "",
         }
-        for line in found.lines
+        for line in found.lines[begin : begin + size]
     ]
 
 

@@ -1,6 +1,8 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
+
 from backoffice.ibkr.types.portfolio import Position
 from tests.contract.conftest import APPLE, MASTER, Connected
 
@@ -60,7 +62,10 @@ def test_an_instrument_over_all_accounts_counts_no_segment_twice(trading: Connec
     assert len(found) == 3
 
 
-def test_live_positions_are_the_cached_ones_in_other_words(trading: Connected) -> None:
+@pytest.mark.parametrize("is_text", [True, False])
+def test_live_positions_are_the_cached_ones_in_other_words(trading: Connected, is_text: bool) -> None:
+    trading.sandbox.config(portfolio2_conid_as_text=is_text)
+
     def figures(position: Position) -> tuple[object, ...]:
         return (
             position.account_id, position.quantity, position.currency, position.market_price, position.market_value,

@@ -232,6 +232,28 @@ def test_positions_2_may_have_the_names_of_the_documentation(trader: Trader) -> 
     assert "marketValue" not in documented
 
 
+def test_positions_2_come_in_one_answer_or_in_pages(trader: Trader) -> None:
+    path = "/portfolio2/U1000012/positions"
+    whole = [position["conid"] for position in trader.get(path).json]
+    assert len(whole) > 4
+    trader.knob(portfolio2_page_size=3)
+
+    pages = [[position["conid"] for position in trader.get(path, page=page).json] for page in range(len(whole))]
+
+    assert trader.get(path).json == trader.get(path, page=0).json
+    assert [len(page) for page in pages[:2]] == [3, min(3, len(whole) - 3)]
+    assert [conid for page in pages for conid in page] == whole
+
+
+def test_positions_2_have_conids_of_text_or_numbers(trader: Trader) -> None:
+    texts = [position["conid"] for position in trader.get("/portfolio2/U1000012/positions").json]
+    trader.knob(portfolio2_conid_as_text=False)
+    numbers = [position["conid"] for position in trader.get("/portfolio2/U1000012/positions").json]
+
+    assert all(isinstance(conid, int) for conid in numbers)
+    assert texts == [str(conid) for conid in numbers]
+
+
 def test_balances_of_the_brokerage_session_are_whole_units(trader: Trader) -> None:
     path = "/iserver/account/U1000012/summary"
     found = trader.get(path).json
