@@ -46,7 +46,7 @@ DOUBTS: tuple[Doubt, ...] = (
     _trading("3, 16", "a penalty of 10 or of 15 minutes", "penalty_seconds", "penalty_extends"),
     _trading("4", "what a search without hits answers", "no_symbol_found"),
     _trading("4", "an array or an object from secdef/info", "secdef_info_object"),
-    _trading("4", 'the suffix "a" of a time in force', always="shown, never acted upon"),
+    _trading("4", 'the suffix "a" of a time in force', "tif_suffix_a"),
     _trading("5", "letters of a quote's availability", "market_data"),
     _trading("5, 16", "how many market data lines a user has", "market_data_lines"),
     _trading("5", "what a chart answers that cannot be drawn", always='500 {"error": "Chart data unavailable"}'),

@@ -168,6 +168,8 @@ KNOBS = {
         Knob("supports_cash_quantity", False, "bool", "Whether orders for an amount of cash are taken."),
         Knob("supports_fractions", False, "bool", "Whether US stocks are shown to trade in fractions."),
         Knob("throttle_after_effect", False, "bool", "Whether a throttled request took effect all the same."),
+        Knob("tif_suffix_a", "nothing", "nothing all-or-none",
+             'What the suffix "a" of a time in force says: nothing, or that an order may be all or none.'),
         Knob("token_audiences", None, "list",
              'Audiences that the token endpoint takes; null is its own address and "/token".'),
         Knob("token_error_form", "problem", "problem oauth", "How the token endpoint words a refusal."),

@@ -12,7 +12,6 @@ from tests.specification import FILE
 PLAYED_ONE_WAY = {
     "whether /fa needs the brokerage session",
     "how long the nightly reset takes",
-    'the suffix "a" of a time in force',
     "what a chart answers that cannot be drawn",
     "MOC, LOC, MIT, LIT and REL as order types",
     "STP LMT for STOP_LIMIT",

@@ -2,6 +2,10 @@
 
 An instrument that nobody here may trade is an error at 200. The first call of `info-and-rules` in a session carries few
 rules, and the first call of `algos` none.
+
+Times in force end in suffixes: o for outside regular hours, and an "a" that nobody explains. Every recorded one has it.
+With the knob `tif_suffix_a` "all-or-none" it means what it looks like: contracts outside the United States are shown
+without it, and an order for one that is all or none is refused.
 """
 
 from decimal import Decimal
@@ -31,6 +35,23 @@ _TIFS = [
     "GTD/o,a", "DAY/o,a",
 ]  # fmt: skip
 _AT_FIRST = frozenset({"canTradeAcctIds", "error", "orderTypes", "tifTypes", "incrementRules", "increment", "preview"})
+
+
+_SUFFIX = ",a"
+
+
+def takes_all_or_none(desk: Desk, instrument: Instrument) -> bool:
+    """Return whether an order for an instrument may be all or none."""
+    return _is_in_the_us(instrument) or desk.knob("tif_suffix_a", "nothing") == "nothing"
+
+
+def _is_in_the_us(instrument: Instrument) -> bool:
+    return instrument.asset_class == "STK" and instrument.currency == "USD"
+
+
+def _times_in_force(desk: Desk, instrument: Instrument) -> list[str]:
+    listed = _TIFS if _is_in_the_us(instrument) else [tif for tif in _TIFS if not tif.startswith("OPG")]
+    return listed if takes_all_or_none(desk, instrument) else [tif.removesuffix(_SUFFIX) for tif in listed]
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -114,7 +135,7 @@ def _rules(call: Call) -> dict[str, Any]:
 def _rules_of(call: Call, instrument: Instrument, *, is_buy: bool) -> dict[str, Any]:
     opened = [account.account for account in call.desk.open_accounts(call.master)]
     may_trade = opened if instrument.is_tradable else []
-    in_the_us = instrument.asset_class == "STK" and instrument.currency == "USD"
+    in_the_us = _is_in_the_us(instrument)
     takes_fractions = in_the_us and call.desk.knob("supports_fractions", False)
     takes_cash = in_the_us and may_trade and call.desk.knob("supports_cash_quantity", False)
     bid, ask = call.desk.sandbox.market.spread(instrument.conid)
@@ -136,7 +157,7 @@ def _rules_of(call: Call, instrument: Instrument, *, is_buy: bool) -> dict[str, 
         "defaultSize": 1 if instrument.asset_class in ("OPT", "FUT") else 100,
         "cashSize": Decimal("0.0"),
         "sizeIncrement": 1,
-        "tifTypes": _TIFS if in_the_us else [tif for tif in _TIFS if not tif.startswith("OPG")],
+        "tifTypes": _times_in_force(call.desk, instrument),
         "tifDefaults": {"TIF": "DAY", "SIZE": "1.00" if instrument.asset_class in ("OPT", "FUT") else "100.00"},
         "limitPrice": near,
         "stopprice": near,
@@ -208,7 +229,7 @@ def _algos(call: Call) -> dict[str, Any]:
         raise bad_request(f"algos: at most {MOST_ALGOS} are allowed")
     if not memory.note(call, f"algos {instrument.conid}"):
         return {"algos": []}
-    if instrument.asset_class != "STK" or instrument.currency != "USD":
+    if not _is_in_the_us(instrument):
         return {"algos": []}
     found = []
     for identity, name, description, parameters in _ALGOS:

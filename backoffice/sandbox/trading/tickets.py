@@ -8,7 +8,7 @@ from backoffice.sandbox import instruments
 from backoffice.sandbox.instruments import Instrument
 from backoffice.sandbox.jsonio import dumps, loads
 
-from . import groups
+from . import groups, rules
 from .desk import Call, Refusal, bad_request
 from .kinds import ALIASES, KINDS, TIFS
 from .split import NothingToSplitBy, split
@@ -127,6 +127,8 @@ def read_one(call: Call, raw: dict[str, Any], path_account: str) -> Ticket:
         raise bad_request("parentId must be text")
     if outside and not KINDS[order_type].outside:
         raise refused(call, "invalid order attribute : Outside Regular Trading Hours")
+    if _flag(raw, "allOrNone") and not rules.takes_all_or_none(call.desk, instrument):
+        raise refused(call, "invalid order attribute : All or None")
     if "fxQty" in raw or "isCcyConv" in raw:
         raise refused(call, "Currency conversion orders are not supported for this contract")
     cash, trailing = _number(raw, "cashQty"), _trailing(call, raw, order_type)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.trading.trader import AAPL, KO, MASTER, Trader, inline, ticket
+from tests.sandbox.trading.trader import AAPL, ASML, KO, MASTER, Trader, inline, ticket
 
 ACCOUNT = "U1000011"
 THREE = ("U1000011", "U1000012", "U1000013")
@@ -138,6 +138,27 @@ def test_what_an_account_may_buy_with_cash_and_in_fractions_is_shown_where_it_ma
     assert shown() == (False, False, False, False)
     trader.knob(supports_cash_quantity=True, supports_fractions=True)
     assert shown() == (True, True, True, True)
+
+
+def test_the_suffix_a_of_a_time_in_force_says_nothing_or_all_or_none(trader: Trader) -> None:
+    def suffixes(conid: int) -> set[str]:
+        listed = trader.post("/iserver/contract/rules", {"conid": conid}).json["tifTypes"]
+        return {each.rpartition(",")[2] for each in listed}
+
+    def whole(conid: int) -> Any:
+        price = trader.far_price(conid, "BUY")
+        wanted = ticket(ACCOUNT, conid, "BUY", 1, orderType="LMT", price=price, allOrNone=True)
+        return trader.place(ACCOUNT, wanted).json
+
+    assert suffixes(KO) == suffixes(ASML) == {"a"}
+    assert isinstance(whole(ASML), list)
+    trader.knob(tif_suffix_a="all-or-none")
+
+    assert suffixes(KO) == {"a"}
+    assert "a" not in suffixes(ASML)
+    assert whole(ASML) == {"error": "invalid order attribute : All or None"}
+    assert isinstance(whole(KO), list)
+    assert trader.accept(ACCOUNT, ticket(ACCOUNT, ASML, "BUY", 1))
 
 
 def test_notices_are_read_with_the_sign_on_alone_or_in_a_session(cold: Trader) -> None:
