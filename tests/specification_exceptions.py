@@ -52,6 +52,12 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
         "type null",
     ): "trading.md 6.2: multiplier number, null or 0.0",
     ("GET /v1/api/portfolio/*", "answer 200 $[].strike", "type number"): "trading.md 6.2: strike is text or a number",
+    # -- market data
+    (
+        "GET /v1/api/iserver/marketdata/history",
+        "answer 500",
+        "content type",
+    ): "trading.md 5: some refusals are bare text",
     # -- analytics and notices
     ("POST /v1/api/pa/transactions", "answer 200 $*", "unknown rawDate"): "trading.md 6.7: rawDate YYYYMMDD",
     ("POST /v1/api/pa/transactions", "answer 200 $*.fxRate", "type number"): "trading.md 6.7: a rate is seldom whole",
@@ -193,6 +199,12 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("POST /gw/api/v1/accounts", "request $*", "* null"): (
         "account-management.md 2: only banking instructions are known to refuse nulls; a test shows them taken for absent"
     ),
+    ("POST /gw/api/v1/external-cash-transfers/query", "request $.instruction*", "* null"): (
+        "account-management.md 2: as above; the knob `nulls_refused` takes them there, too"
+    ),
+    ("POST /gw/api/v1/statements", "request $", "required accountId"): (
+        "account-management.md 15: whether accountId stays required beside accountIds is not told"
+    ),
     ("PATCH /gw/api/v1/accounts", "request $.accountManagementRequests.*", "type array"): (
         "account-management.md 10: the documents show arrays for several operations"
     ),
@@ -211,5 +223,7 @@ OF_TESTS: frozenset[tuple[str, str, str]] = frozenset(
     {
         (ORDERS, "request $.orders[]", "unknown *"),
         ("POST /gw/api/v1/accounts", "request $*", "* null"),
+        ("POST /gw/api/v1/external-cash-transfers/query", "request $.instruction*", "* null"),
+        ("POST /gw/api/v1/statements", "request $", "required accountId"),
     }
 )

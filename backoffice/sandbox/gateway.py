@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import oauth
+from . import oauth, payloads
 from .jsonio import answer, loads
 from .kernel import Sandbox
 from .problems import Refusal, invalid_arguments, problem, require_user_agent
@@ -110,7 +110,15 @@ def signed_body(sandbox: Sandbox, client: oauth.Client, request: Request, raw: b
     if not isinstance(claims, dict):
         raise refuse("payload is not an object")
     _check_envelope(sandbox, client, claims, refuse)
-    return {name: value for name, value in claims.items() if name not in CLAIMS_OF_THE_ENVELOPE}
+    body = {name: value for name, value in claims.items() if name not in CLAIMS_OF_THE_ENVELOPE}
+    if sandbox.config.get("ascii_after_decoding", False) and not payloads.is_ascii(body):
+        raise refuse("an escape is not ASCII once it is decoded", "Contains non ASCII character.")
+    match sandbox.config.get("nulls_refused", "banking"):
+        case "everywhere" if nulls := payloads.nulls(body):
+            raise Refusal(invalid_arguments(*((path, "Invalid or Missing required parameter") for path in nulls)))
+        case "nowhere":
+            return dict(payloads.without_nulls(body))
+    return body
 
 
 def _check_envelope(
@@ -125,5 +133,6 @@ def _check_envelope(
         raise refuse("exp is missing or past")
     if issued is not None and issued - leeway > now:
         raise refuse("iat lies in the future")
-    if expires - (issued or now) > timedelta(days=1, minutes=1):
-        raise refuse("lifetime over a day")
+    longest = timedelta(seconds=int(sandbox.config.get("signed_body_lifetime_seconds", 86400)))
+    if expires - (issued or now) > longest + leeway:
+        raise refuse(f"lifetime over {int(longest.total_seconds())} seconds")

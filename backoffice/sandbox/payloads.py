@@ -10,6 +10,7 @@ from typing import Any
 
 from .jsonio import loads
 
+NATIVE = "nativeName"
 # Members whose bad values have their own text in the business rules.
 JUDGED_BY_RULES = frozenset({"baseCurrency", "proofOfIdentityType", "proofOfAddressType"})
 KINDS: dict[str, tuple[type, ...]] = {
@@ -44,6 +45,15 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_nulls(item) for name, item in value.items() if item is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def is_ascii(value: Any) -> bool:
+    """Whether every text in the document is ASCII; `nativeName` may be in its own script, for some must give it so."""
+    if isinstance(value, dict):
+        return all(name.isascii() and (name == NATIVE or is_ascii(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return all(is_ascii(item) for item in value)
+    return not isinstance(value, str) or value.isascii()
 
 
 def nulls(value: Any, path: str = "") -> list[str]:

@@ -3,13 +3,16 @@
 The granularity of startDate and endDate selects the kind: YYYY annual, YYYYMM monthly, YYYYMMDD a range of at most
 365 days. Statements exist from the day the account opened to yesterday (New York); annual and monthly ones once their
 period is over. Several accounts are put one after the other, whatever `multiAccountFormat` says.
+
+Knobs play what IBKR leaves open: the form of the file (`statement_form`), whether `accountId` is needed beside
+`accountIds` (`statement_needs_account`), and the status where there is nothing to report yet (`no_data_status`).
 """
 
 import base64
 import gzip
 import re
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -33,6 +36,7 @@ MEMBERS = frozenset(
 LANGUAGES = frozenset({"en", "tw", "cn", "fr", "de", "es", "it", "ru", "ja", "pt"})
 FORMATS = frozenset({"consolidate", "concatenate", "customConsolidate"})
 INVALID = "Invalid or Missing required parameter"
+NOT_FOR_THE_ACCOUNT = "The request cannot be fulfilled for the account"
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
@@ -52,12 +56,26 @@ def routes(sandbox: Sandbox) -> list[Route]:
 
 
 def _reportable(call: Call, number: Any) -> tuple[AccountRow, date, date]:
-    """The account with its first and last reportable day; 402 when it is not the caller's or has never been open."""
-    account = call.sandbox.accounts.get(number) if isinstance(number, str) else None
-    if account is None or account.master != call.master or account.date_opened is None:
-        raise Refusal(problem(402, "The request cannot be fulfilled for the account"))
+    """The account with its first and last reportable day; refuses one that is not the caller's or has never been open."""
+    account, opened = reportable(call, number)
     today = call.sandbox.clock.now().astimezone(NEW_YORK).date()
-    return account, account.date_opened.astimezone(NEW_YORK).date(), today - timedelta(days=1)
+    return account, opened.astimezone(NEW_YORK).date(), today - timedelta(days=1)
+
+
+def reportable(call: Call, number: Any) -> tuple[AccountRow, datetime]:
+    """The caller's account and when it opened. 402 for another's; one that never opened has no data yet."""
+    account = call.sandbox.accounts.get(number) if isinstance(number, str) else None
+    if account is None or account.master != call.master:
+        raise Refusal(problem(402, NOT_FOR_THE_ACCOUNT))
+    if account.date_opened is None:
+        raise no_data(call, "accountId", "No data is available for the account", otherwise=402)
+    return account, account.date_opened
+
+
+def no_data(call: Call, field: str, text: str, *, otherwise: int = 400) -> Refusal:
+    """Nothing to report yet: 400 naming the field, or the 402 of an account that is not the caller's."""
+    status = call.sandbox.config.get("no_data_status", None) or otherwise
+    return Refusal(problem(402, NOT_FOR_THE_ACCOUNT) if status == 402 else invalid_arguments((field, text)))
 
 
 def _available(call: Call) -> Response:
@@ -105,29 +123,35 @@ def _read_period(call: Call, first: date, last: date) -> tuple[date, date]:
     if (end[1] - start[1]).days + 1 > LONGEST + (1 if start[0] == 4 else 0):  # a leap year is one annual statement
         raise Refusal(invalid_arguments(("endDate", f"The range exceeds {LONGEST} days")))
     if end[1] > last or end[1] < first:
-        raise Refusal(
-            invalid_arguments(
-                ("startDate" if end[1] < first else "endDate", "No statement is available for the period")
-            )
-        )
+        raise no_data(call, "startDate" if end[1] < first else "endDate", "No statement is available for the period")
     return max(start[1], first), end[1]
 
 
 def _statement(call: Call) -> Response:
     body = call.body
-    check_members(body)
-    others = body.get("accountIds", [])
-    wanted = list(dict.fromkeys([body["accountId"], *others]))
-    call.about(f"{body['accountId']}:{body.get('startDate')}-{body.get('endDate')}")
+    check_members(body, needs_account=call.sandbox.config.get("statement_needs_account", True))
+    wanted = asked_for(body)
+    call.about(f"{wanted[0]}:{body.get('startDate')}-{body.get('endDate')}")
     statements = []
     for number in wanted:
         account, first, last = _reportable(call, number)
         start, end = _read_period(call, first, last)
         statements.append(statement_figures.draw(call.sandbox, account, start, end))
-    pdf = statement_pdf.write(statements)
-    if call.request.headers.get("accept", "").strip().lower() == "application/pdf":
+    return packed(call, statement_pdf.write(statements))
+
+
+def asked_for(body: dict[str, Any]) -> list[str]:
+    """The accounts a checked request names, each once, `accountId` first."""
+    return list(dict.fromkeys([each for each in (body.get("accountId"), *body.get("accountIds", [])) if each]))
+
+
+def packed(call: Call, pdf: bytes) -> Response:
+    """The PDF itself or base64 in JSON: as Accept asks, or always one of them with the knob. `gzip` compresses the latter."""
+    form = call.sandbox.config.get("statement_form", "accept")
+    asks_for_pdf = call.request.headers.get("accept", "").strip().lower() == "application/pdf"
+    if form == "pdf" or (form == "accept" and asks_for_pdf):
         return Response(pdf, media_type="application/pdf")
-    is_zipped = bool(body.get("gzip", False))
+    is_zipped = bool(call.body.get("gzip", False))
     value = base64.b64encode(gzip.compress(pdf, mtime=0) if is_zipped else pdf).decode()
     data = {
         "dataType": "byte[]",
@@ -139,11 +163,12 @@ def _statement(call: Call) -> Response:
     return answer({"data": data, "accept": "*/*"})
 
 
-def check_members(body: dict[str, Any]) -> None:
+def check_members(body: dict[str, Any], *, needs_account: bool = True) -> None:
     wrong = [(name, INVALID) for name in sorted(body.keys() - MEMBERS)]
-    if not isinstance(body.get("accountId"), str) or not body["accountId"]:
-        wrong.append(("accountId", "Missing required parameter"))
     others = body.get("accountIds", [])
+    is_there = "accountId" in body or needs_account or not others
+    if is_there and (not isinstance(body.get("accountId"), str) or not body["accountId"]):
+        wrong.append(("accountId", "Missing required parameter"))
     if not isinstance(others, list) or not all(isinstance(item, str) for item in others):
         wrong.append(("accountIds", INVALID))
     choices: list[tuple[str, frozenset[str]]] = [

@@ -1,12 +1,14 @@
 """Single sign-on: a browser link into the simulated portal, and the bearer of a trading session.
 
 A link holds 60 seconds of the virtual clock, opens once, and only from the address it was made for. A trading bearer
-is judged by the wall clock and only honoured from the address it was declared with; all loopback addresses count as
-one.
+is judged by the wall clock and only honoured from the addresses it was declared with; all loopback addresses count as
+one. Which of several addresses that is, IBKR does not say: all of them, `ip` alone, or the first that calls
+(`session_bound_to`). With the knob `ipv6_taken` false an IPv6 address is refused as no address at all.
 """
 
 import ipaddress
 import secrets
+import sqlite3
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -71,12 +73,23 @@ def trading_bearer(sandbox: Sandbox, request: Request) -> Bearer | Response:
         return refusal.response
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     row = sandbox.store.row("SELECT * FROM sso_bearers WHERE token = ?", token) if scheme.lower() == "bearer" else None
-    if row is None or moment(row["expires_at"]) <= sandbox.clock.wall() or not _is_from(loads(row["ip"]), request):
+    if row is None or moment(row["expires_at"]) <= sandbox.clock.wall() or not _is_bound_to(sandbox, row, request):
         request.state.note = "no valid SSO bearer"
         if sandbox.store.row("SELECT 1 FROM sso_ended WHERE token = ?", token) is not None:
             return problem(int(sandbox.config.get("logged_out_status", 401)), "The access token request is invalid")
         return problem(401, "The access token request is invalid")
     return Bearer(row["username"], row["master"], loads(row["ip"])[0], token)
+
+
+def _is_bound_to(sandbox: Sandbox, row: sqlite3.Row, request: Request) -> bool:
+    """Whether the bearer of this row is honoured for the caller's address; the first caller may take it for itself."""
+    declared, rule = loads(row["ip"]), sandbox.config.get("session_bound_to", "declared")
+    if not _is_from(declared[:1] if rule == "ip" else declared, request):
+        return False
+    if rule == "first" and request.client:
+        only = dumps([request.client.host])
+        sandbox.store.execute("UPDATE sso_bearers SET ip = ? WHERE token = ?", only, row["token"])
+    return True
 
 
 def revoke(sandbox: Sandbox, token: str) -> None:
@@ -98,7 +111,9 @@ def _credentials(call: Call, *optional: str) -> tuple[str, list[str]]:
         raise Refusal(invalid_arguments(*missing))
     others = body.get("alternativeIps", [])
     addresses = [body["ip"], *(others if isinstance(others, list) else [others])]
-    if not all(isinstance(address, str) and _address(address) for address in addresses):
+    read = [_address(address) for address in addresses if isinstance(address, str)]
+    is_too_new = not call.sandbox.config.get("ipv6_taken", True) and any(each and each.version == 6 for each in read)
+    if len(read) < len(addresses) or not all(read) or is_too_new:
         raise Refusal(invalid_arguments(("ip", "Invalid or Missing required parameter")))
     username = body["credential"]
     owner = next((m.account for m in call.sandbox.accounts.masters() if m.username == username), None)
