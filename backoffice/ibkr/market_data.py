@@ -12,10 +12,10 @@ from typing import Literal
 
 from backoffice.ibkr import paths
 from backoffice.ibkr.answers import object_read, problem_in, readable_or_none
-from backoffice.ibkr.errors import RateLimited, Unsendable
+from backoffice.ibkr.errors import RateLimited, Unavailable, Unsendable
 from backoffice.ibkr.reading import list_read, read_answer
 from backoffice.ibkr.requestor import Requestor
-from backoffice.ibkr.transport import Effect, retry_after
+from backoffice.ibkr.transport import Effect, Reply, retry_after
 from backoffice.ibkr.types.history import History, check_period, start_time
 from backoffice.ibkr.types.market_data import QUOTE_FIELDS, Snapshot, snapshot_of
 
@@ -23,7 +23,9 @@ MOST_CONIDS = 100
 MOST_FIELDS = 50
 SPACING_MS = 600  # the data behind a snapshot refreshes every half second
 Source = Literal["Last", "Midpoint", "Bid_Ask"]
-_TOO_MANY_CHARTS = re.compile(r"too many history charts", re.IGNORECASE)
+_TOO_MANY_CHARTS = re.compile(r"^[^{<]*too many history charts", re.IGNORECASE)
+_NO_CHART = re.compile(r"^chart data unavailable", re.IGNORECASE)
+_LONGEST_SENTENCE = 200
 
 
 def _pause(milliseconds: int) -> None:
@@ -72,29 +74,15 @@ class MarketData:
         """GET /iserver/marketdata/history: bars of a period such as "1w" that ends now, or at (or begins at) `start`.
 
         Traps: at most 1000 bars; the answer's headers `high` and `low` are scaled, the bars are not; not every bar
-        goes with every period, which is refused here (Unsendable); "too many history charts" is RateLimited.
+        goes with every period, which is refused here (Unsendable); "too many history charts" is RateLimited; a chart
+        that cannot be drawn is Unavailable or a History without bars, which is not a market without trades.
         """
-        check_period(period, bar)
-        if forwards and start is None:
-            raise Unsendable("History runs forwards only from a start.")
-        query = {
-            "conid": paths.instrument_id(conid),
-            "period": period,
-            "bar": bar,
-            "outsideRth": "true" if outside_hours else "false",
-            "source": source,
-        }
-        if start is not None:
-            query |= {"startTime": start_time(start), "direction": "1" if forwards else "-1"}
+        query = chart_query(conid, period=period, bar=bar, outside_hours=outside_hours, start=start, forwards=forwards)
+        query["source"] = source
         if exchange is not None:
             query["exchange"] = exchange
         reply = self._requestor.trading("GET", "iserver", "marketdata", "history", effect=Effect.READ, query=query)
-        problem = problem_in(readable_or_none(reply))
-        if problem is not None and _TOO_MANY_CHARTS.search(problem.text):
-            raise RateLimited(
-                problem.text, retry_after=retry_after(reply), status=reply.status, exchange=reply.exchange
-            )
-        return read_answer(History, object_read(reply), reply)
+        return history_read(reply)
 
     def unsubscribe(self, conid: str) -> None:
         """POST /iserver/marketdata/unsubscribe: close an instrument's stream. Trap: 500 "unknown" only means it was not open."""
@@ -115,3 +103,32 @@ class MarketData:
         query = {"conids": ",".join(conids), "fields": ",".join(fields)}
         reply = self._requestor.trading("GET", "iserver", "marketdata", "snapshot", effect=Effect.READ, query=query)
         return [snapshot_of(row) for row in list_read(reply) if isinstance(row, dict) and row.get("conid") is not None]
+
+
+def chart_query(
+    conid: str, *, period: str, bar: str, outside_hours: bool, start: datetime | None, forwards: bool
+) -> dict[str, str]:
+    """Return the members of a query that every chart has. Raises Unsendable for what IBKR does not draw."""
+    check_period(period, bar)
+    if forwards and start is None:
+        raise Unsendable("History runs forwards only from a start.")
+    query = {
+        "conid": paths.instrument_id(conid),
+        "period": period,
+        "bar": bar,
+        "outsideRth": "true" if outside_hours else "false",
+    }
+    if start is not None:
+        query |= {"startTime": start_time(start), "direction": "1" if forwards else "-1"}
+    return query
+
+
+def history_read(reply: Reply) -> History:
+    """Return the bars a chart was answered with; its refusals come as JSON or, as some documents show them, as bare text."""
+    problem = problem_in(readable_or_none(reply))
+    said = problem.text if problem is not None else reply.body[:_LONGEST_SENTENCE].decode("ascii", "replace").strip()
+    if _TOO_MANY_CHARTS.search(said):
+        raise RateLimited(said, retry_after=retry_after(reply), status=reply.status, exchange=reply.exchange)
+    if reply.status >= 500 and _NO_CHART.search(said):
+        raise Unavailable(said, status=reply.status, exchange=reply.exchange)
+    return read_answer(History, object_read(reply), reply)

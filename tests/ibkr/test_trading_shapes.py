@@ -314,9 +314,27 @@ def test_history_before_a_moment_names_it_in_utc(bench: Bench) -> None:
 
     query = bench.server.received[0].target.partition("?")[2]
     assert query == (
-        "conid=265598&period=1d&bar=1h&outsideRth=false&source=Last&startTime=20261124-15%3A00%3A00&direction=1"
+        "conid=265598&period=1d&bar=1h&outsideRth=false&startTime=20261124-15%3A00%3A00&direction=1&source=Last"
         "&exchange=NASDAQ"
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "error"),
+    [
+        (500, "Chart data unavailable", Unavailable),
+        (500, "Too many history charts requests, please try again later.", RateLimited),
+        (200, "Too many history charts requests, please try again later.", RateLimited),
+        (500, "<html>Too many history charts</html>", Unavailable),
+    ],
+)
+def test_a_chart_refused_in_bare_text_says_why(bench: Bench, status: int, text: str, error: type[IbkrError]) -> None:
+    bench.server.play(answer(status, text.encode(), content_type="text/plain"))
+
+    with pytest.raises(error) as refused:
+        bench.client.market.history("265598", period="1d", bar="1h")
+
+    assert refused.value.reason == (f"IBKR answered HTTP {status}." if text.startswith("<") else text)
 
 
 def test_analytics_are_asked_for_once_whatever_comes(bench: Bench) -> None:

@@ -3,6 +3,9 @@
 Prices in `data` are real; `high` and `low` of the head are scaled by `priceFactor` and read price/volume/minutes since
 `startTime`, which lies one bar before the first. A finished day closes at `Market.close`, the price that books are valued
 at. Bid_Ask bars open at the bid and close at the ask, as IBKR's do.
+
+What a chart that cannot be drawn answers is not certain (`ibkr/trading.md` 5): the knob `chart_unavailable` has it as JSON
+or as bare text under 500, or as a chart without bars.
 """
 
 import re
@@ -11,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
 
 from backoffice.sandbox import hours, instruments
@@ -47,6 +51,7 @@ _STEPS = (
 )
 _SOURCES = {"last": "Last", "trades": "Last", "midpoint": "Midpoint", "bid_ask": "Bid_Ask"}
 _TIME = "%Y%m%d-%H:%M:%S"
+_NO_CHART = "Chart data unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,24 @@ def routes(desk: Desk) -> list[BaseRoute]:
     return [route(desk, "GET", "/iserver/marketdata/history", _history, Needs.ACCOUNTS)]
 
 
-def _history(call: Call) -> dict[str, Any]:
-    return answer(call.desk, read(call.desk, call.query("conid"), dict(call.request.query_params)), server_id="4155816")
+class CannotBeDrawn(Refusal):
+    """There is nothing to show of this instrument, or nothing that its reader may see."""
+
+    def __init__(self) -> None:
+        super().__init__(500, {"error": _NO_CHART})
+
+
+def _history(call: Call) -> Any:
+    try:
+        wanted = read(call.desk, call.query("conid"), dict(call.request.query_params))
+        return answer(call.desk, wanted, server_id="4155816")
+    except CannotBeDrawn:
+        match call.desk.knob("chart_unavailable", "json"):
+            case "text":
+                return PlainTextResponse(_NO_CHART, 500)
+            case "empty":
+                return {"serverId": "4155816", "data": [], "points": 0, "travelTime": 7}
+        raise
 
 
 def _refused(text: str) -> Refusal:
@@ -91,7 +112,7 @@ def read(desk: Desk, conid: str, wanted: dict[str, Any]) -> Chart:
         raise bad_request("conid is required")
     instrument = instruments.get(conid)
     if instrument is None or seen_at(desk, instrument, availability(desk, instrument)) is None:
-        raise _refused("Chart data unavailable")
+        raise CannotBeDrawn
     period, bar = str(wanted.get("period") or "1d"), str(wanted.get("bar") or "1min")
     source = _SOURCES.get(str(wanted.get("source") or "Last").lower())
     if source is None:
@@ -242,7 +263,7 @@ def answer(desk: Desk, chart: Chart, *, server_id: str) -> dict[str, Any]:
     """Return the whole answer of /iserver/marketdata/history."""
     found = bars(desk, chart)
     if not found:
-        raise _refused("Chart data unavailable")
+        raise CannotBeDrawn
     factor = 10 ** digits(chart.instrument)
     began = found[0].at - _BARS[chart.bar]
     highest, lowest = max(found, key=lambda bar: bar.high), min(found, key=lambda bar: bar.low)

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from backoffice.ibkr import Rejected
+from backoffice.ibkr import Rejected, Unavailable
 from tests.contract.conftest import APPLE, Connected
 
 HOLLOWAY, ACHTERBERG, DISNEY = "U1000011", "U1000012", "6459"
@@ -35,6 +35,22 @@ def test_bars_before_an_instant_end_there(trading: Connected) -> None:
         datetime(2026, 11, 23, 19, tzinfo=UTC),
     ]
     assert history.bars[-1].close == Decimal("255.26")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_chart_that_cannot_be_drawn_is_unavailable_in_ibkrs_words(trading: Connected, form: str) -> None:
+    trading.sandbox.config(market_data={"NASDAQ": "N"}, chart_unavailable=form)
+
+    with pytest.raises(Unavailable, match=r"^Chart data unavailable$"):
+        trading.client.market.history(APPLE, period="1w", bar="1d")
+
+
+def test_a_chart_without_bars_has_no_prices_at_all(trading: Connected) -> None:
+    trading.sandbox.config(market_data={"NASDAQ": "N"}, chart_unavailable="empty")
+
+    history = trading.client.market.history(APPLE, period="1w", bar="1d")
+
+    assert (history.bars, history.highest, history.lowest) == ((), None, None)
 
 
 def test_streams_are_closed_one_by_one_or_all_at_once(trading: Connected) -> None:

@@ -130,3 +130,18 @@ def test_a_chart_needs_the_right_to_see_prices(trader: Trader) -> None:
 
     trader.knob(market_data={"NYSE": "D"})
     assert chart(trader).json["mktDataDelay"] == 900
+
+
+@pytest.mark.parametrize("unseen", [{"market_data": {"NYSE": "N"}}, {}])
+def test_a_chart_that_cannot_be_drawn_is_an_error_of_json_or_text_or_has_no_bars(
+    trader: Trader, unseen: dict[str, Any]
+) -> None:
+    trader.knob(**unseen)
+    asked = {} if unseen else {"conid": 1}
+    assert (chart(trader, **asked).status, chart(trader, **asked).json) == (500, {"error": "Chart data unavailable"})
+
+    trader.knob(chart_unavailable="text")
+    assert (chart(trader, **asked).status, chart(trader, **asked).text) == (500, "Chart data unavailable")
+
+    trader.knob(chart_unavailable="empty")
+    assert (chart(trader, **asked).status, chart(trader, **asked).json["data"]) == (200, [])
