@@ -12,6 +12,7 @@
     orders, modify                  placing one order, a bracket or an OCA group; cancelling; modifying
     engine, crossing, orderbook     what happens as time passes; when the market meets an order; what exists
     events, rows                    what the stream is told; how an order and an execution look
+    numbering                       under which number a session knows an order
     scripts                         what a test writes down for an order, and does to one
     blotter                         live orders, order status, trades
     stream, topics                  the websocket, and what it tells
@@ -44,6 +45,7 @@ from . import (
     history,
     memory,
     notices,
+    numbering,
     orders,
     portfolio,
     positions,
@@ -58,7 +60,7 @@ from .demonstration import build_world, cash_of_historic_orders, describe_world
 from .desk import Desk
 from .schema import SCHEMA as _OF_ORDERS
 
-SCHEMA = ";".join((_OF_ORDERS, memory.SCHEMA, notices.SCHEMA))
+SCHEMA = ";".join((_OF_ORDERS, memory.SCHEMA, notices.SCHEMA, numbering.SCHEMA))
 
 __all__ = ["SCHEMA", "build_world", "cash_of_historic_orders", "describe_world", "register", "routes"]
 

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute
 
 from backoffice.sandbox.clock import NEW_YORK, stamp
 
-from . import groups, memory, orderbook, rows, sessions
+from . import groups, memory, numbering, orderbook, rows, sessions
 from .desk import Call, Desk, Needs, Refusal, bad_request, route
 from .orderbook import Execution, Order
 from .orders import is_visible
@@ -69,13 +69,22 @@ def _live_orders(call: Call) -> dict[str, Any]:
         and _is_in_scope(call, order, call.query("accountId"))
         and (not wanted or order.status in wanted)
     ]
-    return {"orders": [rows.live(call.desk.sandbox, order) for order in found[:MOST_ORDERS]], "snapshot": True}
+    return {
+        "orders": [_named(call, rows.live(call.desk.sandbox, order)) for order in found[:MOST_ORDERS]],
+        "snapshot": True,
+    }
+
+
+def _named(call: Call, row: dict[str, Any]) -> dict[str, Any]:
+    return numbering.renamed(call.desk.sandbox, call.session.session_id, row)
 
 
 def _status(call: Call) -> dict[str, Any]:
     """503 for an order of an earlier session, and for a single account's order while another account is selected."""
     text = call.path("order_id")
-    order = orderbook.get(call.desk.sandbox, call.master, int(text)) if text.isdecimal() and len(text) < 16 else None
+    order = orderbook.get(
+        call.desk.sandbox, call.master, numbering.meant(call.desk.sandbox, call.session.session_id, text)
+    )
     is_selected = order is not None and (order.kind != "account" or order.target == call.session.selected)
     needs_selection = call.desk.knob("status_needs_selected_account", True)
     if order is None or not is_visible(order, call.session.session_id) or (needs_selection and not is_selected):
@@ -132,7 +141,7 @@ def _status(call: Call) -> dict[str, Any]:
         row["limit_price"] = str(order.limit)
     if order.stop is not None:
         row["stop_price"] = str(order.stop)
-    return row
+    return _named(call, row)
 
 
 def _trades(call: Call) -> list[dict[str, Any]]:
@@ -158,7 +167,9 @@ def _trades(call: Call) -> list[dict[str, Any]]:
             if execution.at >= since and _is_traded_in_scope(call, order, execution, call.query("accountId"))
         ]
     found.sort(key=lambda pair: (pair[1].at, pair[1].execution_id), reverse=True)
-    return [rows.trade(order, execution, is_priced=now - execution.at >= late) for order, execution in found]
+    return [
+        _named(call, rows.trade(order, execution, is_priced=now - execution.at >= late)) for order, execution in found
+    ]
 
 
 def _is_traded_in_scope(call: Call, order: Order, execution: Execution, wanted: str) -> bool:

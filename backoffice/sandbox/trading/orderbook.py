@@ -242,11 +242,10 @@ def family(sandbox: Sandbox, order: Order) -> list[Order]:
 
 
 def named(sandbox: Sandbox, username: str, name: str) -> Order | None:
-    """Return the newest order of the username under this client order id, or with this order id."""
+    """Return the newest order of the username under this client order id."""
     rows = sandbox.store.rows(
-        f"{_SELECT} WHERE username = ? AND (coid = ? OR CAST(order_id AS TEXT) = ?) ORDER BY order_id DESC LIMIT 1",
-        username, name, name,
-    )  # fmt: skip
+        f"{_SELECT} WHERE username = ? AND coid = ? ORDER BY order_id DESC LIMIT 1", username, name
+    )
     return _read(rows[0]) if rows else None
 
 

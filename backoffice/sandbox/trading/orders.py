@@ -9,7 +9,21 @@ from starlette.routing import BaseRoute
 
 from backoffice.sandbox import instruments
 
-from . import credit, crossing, engine, events, groups, modify, orderbook, prompts, questions, quotes, scripts, tickets
+from . import (
+    credit,
+    crossing,
+    engine,
+    events,
+    groups,
+    modify,
+    numbering,
+    orderbook,
+    prompts,
+    questions,
+    quotes,
+    scripts,
+    tickets,
+)
 from .desk import Call, Desk, Needs, Refusal, bad_request, route
 from .orderbook import Fill, Order, Terms
 from .questions import Question, Submission
@@ -73,7 +87,7 @@ def _go_on(call: Call, submission: Submission, asked: list[Question]) -> Any:
     if order is None or not orderbook.is_open(order):
         raise refused(call, f"OrderID {submission.modifies} doesn't exist")  # filled while the question was open
     modify.apply(call, order, submission.first)
-    return [{"order_id": str(order.order_id), "order_status": order.status, "encrypt_message": "1"}]
+    return [_named(call, {"order_id": str(order.order_id), "order_status": order.status, "encrypt_message": "1"})]
 
 
 def _refuse_duplicates(call: Call, submission: Submission) -> None:
@@ -104,7 +118,7 @@ def _accept(call: Call, submission: Submission) -> Any:
             answers.append({"error": made.why})
             continue
         placed.append(made)
-        answers.append(_acknowledged(made))
+        answers.append(_named(call, _acknowledged(made)))
     first = submission.first
     is_prompted = "prompt" in placed[0].terms.script or prompts.is_due(
         call.desk.sandbox, call.session.username, first.order_type, uses_adaptive=first.uses_adaptive
@@ -124,7 +138,7 @@ def _prompt(call: Call, order: Order) -> dict[str, Any]:
     order.status = "Inactive"
     orderbook.save(call.desk.sandbox, order)
     events.changed(call.desk.sandbox, before, order)
-    return prompts.prompt(call.desk.sandbox, order)
+    return _named(call, prompts.prompt(call.desk.sandbox, order))
 
 
 def _place(call: Call, ticket: Ticket, place: int, placed: list[Order]) -> Order | Refused:
@@ -185,6 +199,9 @@ def _parent(call: Call, ticket: Ticket, placed: list[Order]) -> Order | Refused:
     """The order a child names: one of the same request, or one that was sent before, by client order id or order id."""
     found = next((order for order in placed if order.coid == ticket.parent), None)
     found = found or orderbook.named(call.desk.sandbox, call.session.username, ticket.parent)
+    if found is None:
+        number = numbering.meant(call.desk.sandbox, call.session.session_id, ticket.parent)
+        found = orderbook.get(call.desk.sandbox, call.master, number)
     is_there = found is not None and (orderbook.is_open(found) or found.status == "Filled")
     return found if found is not None and is_there else Refused(f"Parent order {ticket.parent} doesn't exist")
 
@@ -196,6 +213,10 @@ def _acknowledged(order: Order) -> dict[str, Any]:
     if order.terms.parent_id:
         found["parent_order_id"] = str(order.terms.parent_id)
     return found
+
+
+def _named(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
+    return numbering.renamed(call.desk.sandbox, call.session.session_id, answer)
 
 
 def _instrument(ticket: Ticket) -> instruments.Instrument:
@@ -222,7 +243,8 @@ def _recorded(ticket: Ticket, promised: dict[str, int]) -> dict[str, Any]:
 
 def _open_order(call: Call) -> Order:
     text = call.path("order_id")
-    order = orderbook.get(call.desk.sandbox, call.master, int(text)) if text.isdecimal() and len(text) < 16 else None
+    number = numbering.meant(call.desk.sandbox, call.session.session_id, text)
+    order = orderbook.get(call.desk.sandbox, call.master, number)
     if order is None or order.target != call.path("account") or not orderbook.is_open(order):
         raise refused(call, f"OrderID {text} doesn't exist")
     return order
@@ -236,7 +258,8 @@ def _cancel(call: Call) -> dict[str, Any]:
     questions.void_open(call)
     call.request.state.key = order.coid or str(order.order_id)
     _ask_to_cancel(call, order)
-    return {"msg": "Request was submitted", "order_id": order.order_id, "conid": order.conid, "account": order.target}
+    said = {"msg": "Request was submitted", "order_id": order.order_id, "conid": order.conid, "account": order.target}
+    return _named(call, said)
 
 
 def _cancel_all(call: Call) -> dict[str, Any]:

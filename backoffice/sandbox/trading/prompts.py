@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from backoffice.sandbox.jsonio import dumps, loads
 from backoffice.sandbox.kernel import Sandbox
 
-from . import engine, events, orderbook
+from . import engine, events, numbering, orderbook
 from .desk import Call, Desk, Needs, Refusal, bad_request, route
 from .orderbook import Order
 
@@ -88,7 +88,8 @@ def _answer(call: Call) -> str:
         str(wanted.get("reqId")),
         call.session.username,
     )
-    if row is None or row["order_id"] != wanted.get("orderId") or wanted.get("text") not in loads(row["options"]):
+    meant = numbering.meant(sandbox, call.session.session_id, str(wanted.get("orderId")))
+    if row is None or row["order_id"] != meant or wanted.get("text") not in loads(row["options"]):
         raise bad_request("no such prompt is open")
     sandbox.store.execute("DELETE FROM trading_prompts WHERE req_id = ?", row["req_id"])
     order = orderbook.get(sandbox, call.master, row["order_id"])

@@ -21,7 +21,7 @@ from backoffice.sandbox.clock import NEW_YORK
 from backoffice.sandbox.instruments import Instrument
 from backoffice.sandbox.jsonio import loads
 
-from . import balances, funds, groups, history, memory, orderbook, quotes, rows, sessions
+from . import balances, funds, groups, history, memory, numbering, orderbook, quotes, rows, sessions
 from .desk import Desk, Refusal
 from .fields import DEFAULT, View, row
 from .orders import is_visible
@@ -180,7 +180,7 @@ class Orders:
             return []
         since = None if self.days is None else scope.days_ago(self.days)
         shown_now = {
-            order.order_id: rows.live(scope.desk.sandbox, order)
+            order.order_id: _named(scope, rows.live(scope.desk.sandbox, order))
             for order in orderbook.of_master(scope.desk.sandbox, scope.session.master)
             if is_visible(order, scope.session.session_id)
             and (since is None or order.is_working or order.created_at >= since)
@@ -195,6 +195,10 @@ class Orders:
             if known.get(order_id) != shown
         ]
         return [{"topic": "sor", "args": news}] if news else []
+
+
+def _named(scope: Scope, row: Frame) -> Frame:
+    return numbering.renamed(scope.desk.sandbox, scope.session.session_id, row)
 
 
 def _changed(known: Frame | None, shown: Frame) -> Frame:
@@ -226,7 +230,7 @@ class Trades:
         sandbox, since = scope.desk.sandbox, scope.days_ago(self.days)
         late = timedelta(seconds=int(scope.desk.knob("commission_delay_seconds", 0)))
         found = [
-            (execution, rows.trade(order, execution, is_priced=scope.now - execution.at >= late))
+            (execution, _named(scope, rows.trade(order, execution, is_priced=scope.now - execution.at >= late)))
             for order in orderbook.of_master(sandbox, scope.session.master)
             if order.last_fill_at is not None and order.last_fill_at >= since
             for execution in orderbook.executions(sandbox, order.order_id)
@@ -248,7 +252,7 @@ def prompts(scope: Scope, after: int) -> list[tuple[int, Frame]]:
         after,
         scope.session.username,
     )
-    return [(row["id"], loads(row["payload"])) for row in rows]
+    return [(row["id"], _named(scope, loads(row["payload"]))) for row in rows]
 
 
 # -- profit, summary and ledger -------------------------------------------------------------------------------------
