@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 
 from backoffice.core.errors import InvalidInput
-from backoffice.core.forms import OneUseForm
+from backoffice.core.forms import OneUseForm, typed_number
 from backoffice.people.models import User
 from clients.models import Account
 from trading.models import AllocationGroup, Instrument, Method, Order, OrderType, Side, Target, TimeInForce
@@ -21,7 +21,7 @@ CHOSEN = "chosen"
 
 
 class NumberField(forms.Field):
-    """A number as people type it: "2,940" and "2 940" are the same."""
+    """A number as people type it: "2,940" and "2 940" are the same. Raises ValidationError for "2,9"."""
 
     widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
 
@@ -31,20 +31,7 @@ class NumberField(forms.Field):
 
 def number(value: Any) -> Decimal | None:
     """Read a number, or None where nothing was typed. Raises ValidationError."""
-    text = str(value or "").replace(",", "").replace(" ", "").replace("\u00a0", "")
-    if not text:
-        return None
-    try:
-        found = Decimal(text)
-    except InvalidOperation as error:
-        raise _not_a_number() from error
-    if not found.is_finite() or found.adjusted() > 14 or -int(found.as_tuple().exponent) > 8:
-        raise _not_a_number()
-    return found
-
-
-def _not_a_number() -> forms.ValidationError:
-    return forms.ValidationError("This is not a number.", params={"fix": "Write it in digits, such as 1,250.00."})
+    return typed_number(value, "a number", example="1,250.00")
 
 
 def refuse(form: forms.Form, error: InvalidInput) -> None:

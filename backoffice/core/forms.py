@@ -1,13 +1,17 @@
 """Forms that take their own fields and nothing else, forms that may be sent once, and amounts as people type them."""
 
+import re
 import uuid
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 _EVERY_FORM = frozenset({"csrfmiddlewaretoken"})
+_BETWEEN_THOUSANDS = ", '\u2019\u00a0\u202f"
+# Digits alone, or in threes with one sort of mark between them throughout.
+_NUMBER = re.compile(rf"-?(?:\d+|\d{{1,3}}([{_BETWEEN_THOUSANDS}])\d{{3}}(?:\1\d{{3}})*)(?:\.\d*)?|-?\.\d+", re.ASCII)
 
 
 class StrictForm(forms.Form):
@@ -45,22 +49,31 @@ class OneUseForm(StrictForm):
 
 
 class AmountField(forms.Field):
-    """An amount as people type it: "48,500.00" and "48 500.00" are the same."""
+    """An amount as people type it: "48,500.00" and "48 500.00" are the same. Raises ValidationError for "48,50"."""
 
     widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
 
     def to_python(self, value: Any) -> Decimal | None:
-        text = str(value or "").replace(",", "").replace(" ", "").replace("\u00a0", "")
-        if not text:
-            return None
-        try:
-            number = Decimal(text)
-        except InvalidOperation as error:
+        return typed_number(value, "an amount", example="48,500.00")
+
+
+def typed_number(value: Any, what: str, *, example: str, decimals: int = 8) -> Decimal | None:
+    """Read a number as people type it, None where nothing was typed. Raises ValidationError with the fix.
+
+    A comma that does not part thousands is refused, never dropped: whoever writes decimals with one means 48.50 by "48,50",
+    and would send 4,850.
+    """
+    text = str(value or "").strip()
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text):
+        if "," in text and not text.strip("-0123456789,. \u00a0\u202f"):
             raise forms.ValidationError(
-                "This is not an amount.", params={"fix": "Write it in digits, such as 48,500.00."}
-            ) from error
-        if not number.is_finite() or number.adjusted() > 15:
-            raise forms.ValidationError(
-                "This is not an amount.", params={"fix": "Write it in digits, such as 48,500.00."}
+                "This can be read in two ways.",
+                params={"fix": f"Part decimals with a point and thousands with a comma: {example}."},
             )
-        return number
+        raise forms.ValidationError(f"This is not {what}.", params={"fix": f"Write it in digits, such as {example}."})
+    number = Decimal(re.sub(f"[{_BETWEEN_THOUSANDS}]", "", text))
+    if number.adjusted() > 14 or -int(number.as_tuple().exponent) > decimals:
+        raise forms.ValidationError(f"This is not {what}.", params={"fix": f"Write it in digits, such as {example}."})
+    return number

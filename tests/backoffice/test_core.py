@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from backoffice.broker.models import BrokerageSession
 from backoffice.core import clock
 from backoffice.core.crypto import Undecipherable, blind_index, seal, unseal
 from backoffice.core.errors import Conflict
+from backoffice.core.forms import typed_number
 from backoffice.core.lifecycle import history
 from backoffice.core.models import StatusEvent
 from backoffice.core.money import CurrencyMismatch, Money, total
@@ -40,6 +42,36 @@ class TestMoney:
     @given(st.lists(st.decimals(min_value=-(10**9), max_value=10**9, places=2)))
     def test_a_total_is_exact(self, amounts: list[Decimal]) -> None:
         assert total((Money(amount, "USD") for amount in amounts), "USD").amount == sum(amounts, Decimal(0))
+
+
+class TestTypedNumbers:
+    @pytest.mark.parametrize(
+        ("typed", "meant"),
+        [
+            ("48500", "48500"), ("48,500.00", "48500"), ("48 500.5", "48500.5"), ("48'500", "48500"),
+            ("1,048,500", "1048500"), ("48\u202f500", "48500"), (".5", "0.5"), ("48.", "48"), ("-3", "-3"), (" 7 ", "7"),
+        ],
+    )  # fmt: skip
+    def test_thousands_may_be_parted(self, typed: str, meant: str) -> None:
+        assert typed_number(typed, "an amount", example="48,500.00") == Decimal(meant)
+
+    @pytest.mark.parametrize("typed", ["48,50", "1,5", "48.500,00", "99,000,0.00", "1,0000", "1,048 500", "12 34"])
+    def test_a_comma_that_parts_no_thousands_is_refused_and_never_dropped(self, typed: str) -> None:
+        """48,50 is 48.50 to half the world; without its comma it is a hundred times as much."""
+        with pytest.raises(ValidationError):
+            typed_number(typed, "an amount", example="48,500.00")
+
+    @pytest.mark.parametrize("typed", ["1e5", "1_000", "NaN", "Infinity", "٣", "0x10", "--1", ".", ",", "$5", "1" * 16])
+    def test_what_a_machine_would_read_as_a_number_is_not_one(self, typed: str) -> None:
+        with pytest.raises(ValidationError, match="not an amount|two ways"):
+            typed_number(typed, "an amount", example="48,500.00")
+
+    def test_the_refusal_says_how_to_write_it(self) -> None:
+        with pytest.raises(ValidationError) as refused:
+            typed_number("48,50", "an amount", example="48,500.00")
+
+        assert refused.value.messages == ["This can be read in two ways."]
+        assert refused.value.params == {"fix": "Part decimals with a point and thousands with a comma: 48,500.00."}
 
 
 class TestEncryption:
