@@ -155,7 +155,8 @@ def _birth(draft: Draft, today: date) -> Iterator[Defect]:
                 "CTR-01",
             )
     residence = _text(draft, "country")
-    if residence != "USA" and "USA" in (_text(draft, "country_of_birth"), _text(draft, "citizenship")):
+    is_american = "USA" in (_text(draft, "country_of_birth"), _text(draft, "citizenship"))
+    if residence and residence != "USA" and is_american:
         yield Defect(
             "citizenship", "US person abroad", "The client looks like a US taxpayer who lives abroad.",
             "Expect IBKR to ask for form W-9.", "USI-01", stops=False,

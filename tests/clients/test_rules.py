@@ -101,6 +101,14 @@ def test_what_only_delays_warns_and_does_not_stop(typed: dict[str, Any], field: 
     assert not any(defect.stops for defect in found.values())
 
 
+def test_nobody_lives_abroad_before_a_residence_is_given() -> None:
+    """The holder's step is filled in before the residence: a warning that comes and goes teaches people to ignore it."""
+    found = defects(citizenship="USA", country="")
+
+    assert found["country"].is_missing
+    assert "citizenship" not in found
+
+
 def test_what_stops_comes_before_what_warns() -> None:
     found = rules.check(
         READY | {"country": "POL", "state": "", "email": "", "tax_country": "", "tax_number": ""}, today=TODAY
