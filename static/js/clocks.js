@@ -43,7 +43,8 @@ function tick() {
     }
   }
   for (const chip of document.querySelectorAll("[data-bo-since]")) {
-    write(chip.querySelector(".bo-chip__words"), `${chip.dataset.boWords} ${span((now - Date.parse(chip.dataset.boSince)) / 1000)}`.trim());
+    const { boWords: words = "", boSince: since } = chip.dataset;
+    write(chip.querySelector(".bo-chip__words") ?? chip, `${words} ${span((now - Date.parse(since)) / 1000)}`.trim());
   }
   for (const stamp of document.querySelectorAll("[data-bo-stale-at]:not(.bo-stamp--stale)")) {
     if (Date.parse(stamp.dataset.boStaleAt) < now) stamp.classList.add("bo-stamp--stale");

@@ -113,11 +113,13 @@ def age_chip(since: datetime | str | None, *, words: str = "", tone: str = "neut
 
 
 def ring(elapsed: int, target: int) -> SafeString:
-    """Draw the time used of a target, in seconds, with the time in words."""
+    """Draw the time used of a target, in seconds, with the time in words; the words go on while the page is open."""
     state = "over" if elapsed > target else "near" if elapsed * 10 >= target * 7 else "plain"
     words = formats.span(timedelta(seconds=elapsed))
     goal = formats.span(timedelta(seconds=target))
     return format_html(
-        '<span class="bo-ring bo-ring--{}" title="target {}">{}<span>{}</span><span class="bo-hidden"> of {}</span></span>',
-        state, goal, drawing.ring(Decimal(elapsed) / Decimal(target or 1), state), words, goal,
+        '<span class="bo-ring bo-ring--{}" title="target {}">{}<span data-bo-since="{}">{}</span>'
+        '<span class="bo-hidden"> of {}</span></span>',
+        state, goal, drawing.ring(Decimal(elapsed) / Decimal(target or 1), state),
+        (clock.now() - timedelta(seconds=elapsed)).isoformat(), words, goal,
     )  # fmt: skip
