@@ -1,7 +1,9 @@
 """Account management requests: each POST and PATCH of `/accounts` opens one, and its outcome stays there.
 
 Ids lie past int32: they are int64. The words of `status` are those of the callbacks (ACCEPTED, REJECTED, REMOVED),
-and PENDING while one is under way.
+and PENDING while one is under way; as the specification lists none, the knob `request_words` says others in their
+place. With `request_status_types` "by_kind" an application is asked about with type=response and a change with
+type=update alone.
 """
 
 from datetime import datetime
@@ -14,7 +16,7 @@ from .clock import NEW_YORK, moment, stamp
 from .gateway import Call, Refusal, invalid_arguments, resource
 from .jsonio import answer, dumps, loads
 from .kernel import Sandbox
-from .queries import ACCOUNT_STATUSES, bad_query, days, page
+from .queries import ACCOUNT_STATUSES, bad_query, days, page, shown_status
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS am_requests (
@@ -87,6 +89,10 @@ def failure(customer: str, external_id: str, texts: list[str]) -> dict[str, Any]
     }
 
 
+def _word(sandbox: Sandbox, status: str) -> str:
+    return str(sandbox.config.get("request_words", {}).get(status, status))
+
+
 def _requests(call: Call) -> Response:
     """`GET /requests?startDate&endDate[&offset][&limit][&status]`, newest first, by New York day; a flat query.
 
@@ -97,16 +103,18 @@ def _requests(call: Call) -> Response:
     offset, limit = page(call)
     rows = call.sandbox.store.rows("SELECT * FROM am_requests WHERE master = ? ORDER BY id DESC", call.master)
     wanted = call.query("status")
-    if wanted is not None and wanted not in ACCOUNT_STATUSES | STATUSES:
+    words = {status: _word(call.sandbox, status) for status in STATUSES}
+    if wanted is not None and wanted not in ACCOUNT_STATUSES | set(words.values()):
         raise bad_query("status")
     found = [
         {
-            "requestId": row["id"], "dateSubmitted": ibkr_time(moment(row["submitted_at"])), "status": row["status"],
+            "requestId": row["id"], "dateSubmitted": ibkr_time(moment(row["submitted_at"])), "status": words[row["status"]],
             "accountID": row["account"], "requestType": row["kind"],
         }
         for row in rows
         if start <= moment(row["submitted_at"]).astimezone(NEW_YORK).date().isoformat() <= end
-        and (wanted in (None, row["status"]) or (account := call.sandbox.accounts.get(row["account"])) and wanted == account.status)
+        and (wanted in (None, words[row["status"]]) or (account := call.sandbox.accounts.get(row["account"]))
+             and wanted == shown_status(call.sandbox, account)[0])
     ]  # fmt: skip
     return answer(
         {"requestDetails": found[offset : offset + limit], "offset": offset, "limit": limit, "total": len(found)}
@@ -126,10 +134,14 @@ def _request_status(call: Call) -> Response:
             invalid_arguments(("requestId", "Invalid or Missing required parameter"), detail="Input validation failed")
         )
     call.about(text)
+    own_type = "response" if row["kind"] == "CREATE_ACCOUNT" else "update"
+    if kind != own_type and call.sandbox.config.get("request_status_types", "any") == "by_kind":
+        raise bad_query("type")
     if kind == "response" and row["response"] is not None:
         return answer(loads(row["response"]))
     status = {
-        "requestId": str(row["id"]), "requestType": row["kind"], "status": row["status"], "message": row["message"],
+        "requestId": str(row["id"]), "requestType": row["kind"], "status": _word(call.sandbox, row["status"]),
+        "message": row["message"],
         "acctId": row["account"],
     }  # fmt: skip
     return answer(status)

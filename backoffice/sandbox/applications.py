@@ -5,6 +5,10 @@ HTTP 200 says nothing about success; `fileData.data.application.status` does. In
 trusts and retirement accounts are taken; with the knob `registration_route` set to "full" ("hybrid") everything that full
 integration needs must be there. With the knob `create_answer` set to "async" the answer is 202 and the outcome waits at
 `/requests/{id}/status?type=response`.
+
+An application that failed leaves nothing, so that its external id is free and a look-up finds nothing. IBKR does not
+say so: with `failed_application_burns_id` the id is "Already Processed" from then on, and with `failed_application_found`
+a look-up shows the failed outcome.
 """
 
 from datetime import date
@@ -52,6 +56,7 @@ def _create(call: Call) -> Response:
     mistakes = payloads.mistakes("Application", application) or check(sandbox, master, application)
     if mistakes:
         outcome = failure(_display_name(application), external_id, mistakes)
+        _remember_failure(sandbox, call.master, external_id)
     else:
         applying = customers.applicant(application["customer"])
         if isinstance(applying, str):
@@ -64,6 +69,12 @@ def _create(call: Call) -> Response:
     if sandbox.config.get("create_answer", "sync") == "async":
         return answer({"requestId": request_id, "executedAt": response["dateSubmitted"]}, 202)
     return answer(response)
+
+
+def _remember_failure(sandbox: Sandbox, master: str, external_id: str) -> None:
+    burns = sandbox.config.get("failed_application_burns_id", False)
+    if burns and external_id and not sandbox.accounts.is_external_id_used(master, "customer", external_id):
+        sandbox.accounts.claim_external_id(master, "customer", external_id, "")
 
 
 def _display_name(application: dict[str, Any]) -> str:
@@ -80,8 +91,11 @@ def check(sandbox: Sandbox, master: Master, application: dict[str, Any]) -> list
     customer, accounts, users = (
         application.get("customer", {}), application.get("accounts", []), application.get("users", []),
     )  # fmt: skip
-    if not customer.get("type"):
+    ira_types = sandbox.config.get("ira_customer_type", "both")
+    if not customer.get("type") or (customer["type"] == "IRA" and ira_types == "individual"):
         return [BAD_TYPE]
+    if customer["type"] == "INDIVIDUAL" and ira_types == "ira" and any(each.get("ira") for each in accounts):
+        return ["Accounts with ira need a customer of type IRA"]
     applying = customers.applicant(customer)
     if isinstance(applying, str):
         return [applying]
@@ -228,6 +242,11 @@ def _find(call: Call) -> Response:
     call.about(external_id or number or "")
     accounts = call.sandbox.accounts
     account = accounts.by_external_id(call.master, external_id) if external_id else accounts.get(number or "")
+    failed = _failed(call, external_id) if external_id and account is None else None
+    if failed is not None:
+        reason = failed["fileData"]["data"]["application"]["error"][0]["value"]
+        error = {"hasError": True, "errorDescription": reason}
+        return answer({"isProcessed": True, **failed["fileData"], **error, "error": error})
     if account is None or account.master != call.master:
         text = f"No application found for {'externalId' if external_id else 'accountId'} {external_id or number}"
         return answer(
@@ -252,6 +271,18 @@ def _find(call: Call) -> Response:
             "hasError": False,
         }
     )
+
+
+def _failed(call: Call, external_id: str) -> dict[str, Any] | None:
+    """The newest failed outcome under this id, where such ones are shown."""
+    if not call.sandbox.config.get("failed_application_found", False):
+        return None
+    stored = call.sandbox.store.value(
+        "SELECT response FROM am_requests WHERE master = ? AND external_id = ? AND kind = 'CREATE_ACCOUNT'"
+        " AND status = 'REJECTED' ORDER BY id DESC LIMIT 1",
+        call.master, external_id,
+    )  # fmt: skip
+    return loads(stored) if stored else None
 
 
 def today(sandbox: Sandbox) -> date:

@@ -2,12 +2,15 @@
 
 An agreement must be the published file byte for byte (`forms`). A document without payload is taken when
 `POST /accounts/documents` stored the same file earlier the same day (New York); tax forms are never stored that way.
+The instants of signing come as YYYYMMDDHHMMSS or in milliseconds since 1970; the knob `exec_timestamps` takes one of
+them alone, and `exec_timestamp_zone` says whose time the digits are ("UTC", "New_York"): the ledger keeps the instant.
 A signature is the person's name with the middle name whole, as an initial, or left out when there is none.
 """
 
 import base64
 import binascii
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -20,6 +23,7 @@ from .clock import NEW_YORK
 from .gateway import Call, Refusal, invalid_arguments, resource
 from .jsonio import answer
 from .kernel import Sandbox
+from .queries import instant
 from .review import RECEIVED, Task, receive_document, tasks
 from .rules import day
 
@@ -81,7 +85,7 @@ def mistakes(sandbox: Sandbox, master: str, document: dict[str, Any], signers: l
     form = document.get("formNumber")
     if form is None:
         found.append("Form number is missing.")
-    found += _times(document)
+    found += _times(sandbox, document)
     names = set().union(*(signatures(person) for person in signers)) if signers else set()
     if not document.get("signedBy") or not set(document["signedBy"]) <= names:
         found.append("Signature not accepted.")
@@ -97,12 +101,26 @@ def mistakes(sandbox: Sandbox, master: str, document: dict[str, Any], signers: l
     return found
 
 
-def _times(document: dict[str, Any]) -> list[str]:
+def _times(sandbox: Sandbox, document: dict[str, Any]) -> list[str]:
     return [
         f"{name} is missing or is not in the form YYYYMMDDHHMMSS"
         for name in ("execTimestamp", "execLoginTimestamp")
-        if len(str(document.get(name, ""))) not in (13, 14)
+        if _signed_at(sandbox, document.get(name)) is None
     ]
+
+
+def _signed_at(sandbox: Sandbox, value: Any) -> datetime | None:
+    """The instant that 14 digits or 13 digits of milliseconds stand for."""
+    text, form = str(value), sandbox.config.get("exec_timestamps", "both")
+    zone = NEW_YORK if sandbox.config.get("exec_timestamp_zone", "UTC") == "New_York" else UTC
+    try:
+        if len(text) == 14 and form != "milliseconds":
+            return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=zone).astimezone(UTC)
+        if len(text) == 13 and form != "digits":
+            return datetime.fromtimestamp(int(text) // 1000, UTC)
+    except ValueError:
+        return None
+    return None
 
 
 def _file_mistakes(sandbox: Sandbox, master: str, document: dict[str, Any]) -> list[str]:
@@ -154,7 +172,7 @@ def store_today(sandbox: Sandbox, master: str, operation: dict[str, Any]) -> lis
     for document in handed_in:
         form = document.get("formNumber")
         found += _file_mistakes(sandbox, master, document) if document.get("payload") else [NO_FILE]
-        found += _times(document)
+        found += _times(sandbox, document)
         if form in TAX_FORMS:
             found.append(f"Form {form} is a tax form and must be attached to the application")
         elif not isinstance(form, int) or not forms.is_signed(form):
@@ -227,6 +245,10 @@ def take(sandbox: Sandbox, account: str, document: dict[str, Any], request_id: i
         "document",
         f"{account}:{form}",
         str(request_id),
-        {"sha1": attached["sha1Checksum"].lower(), "fileName": attached["fileName"]},
+        {
+            "sha1": attached["sha1Checksum"].lower(),
+            "fileName": attached["fileName"],
+            "signedAt": instant(_signed_at(sandbox, document.get("execTimestamp"))),
+        },
     )
     return answered

@@ -89,6 +89,10 @@ class Sandbox:
         )
         self.build_world(self)
 
+    def is_magic(self, text: str, word: str) -> bool:
+        """Whether a text holds a word that steers the sandbox, such as "reject"; no text does with `magic_values` false."""
+        return word in text.lower() and self.config.get("magic_values", True) is True
+
     def forget(self) -> None:
         """Believe nothing that was read before: the store was wiped, or a transaction rolled back."""
         self.config.forget()

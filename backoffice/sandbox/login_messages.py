@@ -21,7 +21,7 @@ from .clock import NEW_YORK, moment, stamp
 from .gateway import Call, resource
 from .jsonio import answer, dumps, loads
 from .kernel import Sandbox
-from .queries import days, instant, own_account, page, status_filter
+from .queries import days, instant, own_account, page, shown_status, status_filter
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS login_messages (id INTEGER PRIMARY KEY, account TEXT NOT NULL, type TEXT NOT NULL,
@@ -96,10 +96,11 @@ def _of_account(call: Call) -> Response:
     account = own_account(call, call.request.path_params["account"])
     wanted = call.query("type")
     found = [_message(row, account.username) for row in _rows(call.sandbox, account) if wanted in (None, row["type"])]
+    letter, description = shown_status(call.sandbox, account)
     return answer(
         {
-            "accountId": account.account, "clearingStatus": account.status,
-            "clearingStatusDescription": account.description, "loginMessages": found, "loginMessagePresent": bool(found),
+            "accountId": account.account, "clearingStatus": letter,
+            "clearingStatusDescription": description, "loginMessages": found, "loginMessagePresent": bool(found),
         }
     )  # fmt: skip
 
@@ -111,7 +112,7 @@ def _of_master(call: Call) -> Response:
     status, kind = status_filter(call), call.query("type") or call.query("messageType")
     found = []
     for account in call.sandbox.accounts.of_master(call.master):
-        if status not in (None, account.status):
+        if status not in (None, shown_status(call.sandbox, account)[0]):
             continue
         for row in _rows(call.sandbox, account):
             day = moment(row["recorded_at"]).astimezone(NEW_YORK).date().isoformat()

@@ -1,5 +1,5 @@
 """`PATCH /gw/api/v1/accounts`: one operation per request, in the object form of the schema or the array form of the
-documentation; `changes` holds the operations.
+documentation (with the knob `patch_forms` in one of them alone); `changes` holds the operations.
 
 What takes effect at once answers 200. What is processed later answers 202 and is followed at
 `/requests/{id}/status?type=update` (PENDING, then ACCEPTED, REJECTED or REMOVED); the knob `asynchronous_changes`
@@ -46,8 +46,11 @@ def routes(sandbox: Sandbox) -> list[Route]:
 
 def _patch(call: Call) -> Response:
     wrapper = call.body.get("accountManagementRequests")
+    form = call.sandbox.config.get("patch_forms", "both")
+    bare = isinstance(wrapper, dict) and {name for name, value in wrapper.items() if not isinstance(value, list)}
     if isinstance(wrapper, dict):
-        wrapper = payloads.without_nulls({name: _single(value) for name, value in wrapper.items()})
+        taken = {name: value if form == "object" else _single(value) for name, value in wrapper.items()}
+        wrapper = payloads.without_nulls(taken)
     if set(call.body) != {"accountManagementRequests"} or not isinstance(wrapper, dict) or len(wrapper) != 1:
         raise Refusal(
             invalid_arguments(
@@ -58,6 +61,8 @@ def _patch(call: Call) -> Response:
     if name == "processDocuments" and isinstance(operation, dict):
         return documents.answer_process_documents(call, operation)
     mistakes = payloads.mistakes("AccountManagementRequests", wrapper)
+    if form == "array" and bare:
+        mistakes = [payloads.unsupported(name, operation)]
     account = _account(call, operation) if isinstance(operation, dict) else None
     number = account.account if account else ""
     call.about(f"{name}:{number}")

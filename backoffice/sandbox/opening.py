@@ -4,9 +4,13 @@ Electronic verification (Trulioo) runs for residents of 27 countries. The knob `
 "draw" (one in five finds no match, drawn from the seed and the name), or "auto" (the default: a match, unless the last
 name holds "nomatch"). Without a match, and in every other country, papers 8001 and 8002 are asked for, or with the knob
 `identity_check` = "au10tix" the check 8137. An ISA brings its satellite GIA.
+
+What the answer calls a username and a person's id is not told: `value`, or `user` (with a password) and `id` when the
+knob `answer_members` is "documented"; an account then comes without its external id.
 """
 
 import random
+import secrets
 from typing import Any
 
 from . import customers, documents, review, rules
@@ -55,6 +59,7 @@ def accept(
     _claim(sandbox, number, master.account, application, applying)
     sandbox.store.execute("UPDATE am_requests SET account = ? WHERE id = ?", number, request_id)
     names = [username]
+    as_documented = sandbox.config.get("answer_members", "value") == "documented"
     for user in users[1:]:
         names.append(sandbox.accounts.next_username(customer["prefix"]) or "")
         sandbox.accounts.add_user(names[-1], number, user["externalIndividualId"], is_trader=True)
@@ -67,8 +72,16 @@ def accept(
     for document in attached:
         documents.take(sandbox, number, document, request_id, stamp(sandbox.clock.now()))
     review.begin(sandbox, number, is_complete=complete, is_funded=bool(account.get("depositNotification")))
-    logins = [{"value": name, "externalId": user["externalUserId"]} for name, user in zip(names, users, strict=True)]
+    logins = [
+        {"user": name, "password": secrets.token_urlsafe(9), "externalId": user["externalUserId"]}
+        if as_documented
+        else {"value": name, "externalId": user["externalUserId"]}
+        for name, user in zip(names, users, strict=True)
+    ]
     outcome = success(sandbox, number, customer["externalId"], account["externalId"], logins, attached)
+    if as_documented:
+        outcome["accounts"] = [{"value": number}]
+        outcome["entities"] = [{"id": each["value"], "externalId": each["externalId"]} for each in outcome["entities"]]
     if account.get("iraType") == "ISA":
         satellite = _satellite(sandbox, number)
         outcome["ISASatelliteAccount"] = {"satelliteAccountId": satellite}
@@ -139,7 +152,7 @@ def has_no_match(sandbox: Sandbox, holder: dict[str, Any]) -> bool:
             return True
         case "draw":
             return random.Random(f"{sandbox.seed}:{last}:{holder.get('externalId')}").random() < 0.2
-    return "nomatch" in last.lower()
+    return sandbox.is_magic(last, "nomatch")
 
 
 def _assign_tasks(

@@ -6,9 +6,10 @@ from typing import Any
 from starlette.responses import Response
 
 from . import rules
-from .accounts import AccountRow
+from .accounts import DESCRIPTIONS, AccountRow
 from .gateway import Call, Refusal, invalid_arguments, problem
 from .jsonio import answer
+from .kernel import Sandbox
 
 INVALID_OR_MISSING = "Invalid or Missing required parameter"
 MISSING = (
@@ -58,6 +59,12 @@ def days(call: Call) -> tuple[str, str]:
     if end < start:
         raise bad_query("endDate")
     return start, end
+
+
+def shown_status(sandbox: Sandbox, account: AccountRow) -> tuple[str, str]:
+    """(letter, description) of an account; the knob `status_letters` shows letters that nobody has described."""
+    letter = str(sandbox.config.get("status_letters", {}).get(account.status, account.status))
+    return letter, DESCRIPTIONS.get(letter, letter)
 
 
 def status_filter(call: Call) -> str | None:

@@ -11,7 +11,7 @@ from .clock import NEW_YORK
 from .gateway import Call, resource
 from .jsonio import answer
 from .kernel import Sandbox
-from .queries import bad_query, days, instant, own_account, page, status_filter
+from .queries import bad_query, days, instant, own_account, page, shown_status, status_filter
 
 SCHEMA = ""
 AMOUNTS = ("netWorth", "liquidNetWorth", "annualNetIncome", "totalAssets")
@@ -27,8 +27,9 @@ def routes(sandbox: Sandbox) -> list[Route]:
 
 
 def _status_of(sandbox: Sandbox, account: AccountRow) -> dict[str, Any]:
+    letter, description = shown_status(sandbox, account)
     members = {
-        "accountId": account.account, "status": account.status, "description": account.description,
+        "accountId": account.account, "status": letter, "description": description,
         "state": review.shown_state(sandbox, account),
         "dateStarted": instant(account.date_started), "dateOpened": instant(account.date_opened),
         "dateClosed": instant(account.date_closed),
@@ -50,7 +51,7 @@ def _statuses(call: Call) -> Response:
         account
         for account in call.sandbox.accounts.of_master(call.master)
         if start <= account.date_started.astimezone(NEW_YORK).date().isoformat() <= end
-        and wanted in (None, account.status)
+        and wanted in (None, shown_status(call.sandbox, account)[0])
     ]
     shown = [_status_of(call.sandbox, account) for account in found[offset : offset + limit]]
     return answer({"accounts": shown, "offset": offset, "limit": limit, "total": len(found)})
@@ -59,10 +60,11 @@ def _statuses(call: Call) -> Response:
 def _tasks(call: Call) -> Response:
     account = own_account(call, call.request.path_params["account"])
     kind = call.query("type") or "registration"
+    letter, description = shown_status(call.sandbox, account)
     head = {
         "accountId": account.account,
-        "status": account.status,
-        "description": account.description,
+        "status": letter,
+        "description": description,
         "state": review.shown_state(call.sandbox, account),
     }
     found = review.tasks(call.sandbox, account.account)
@@ -121,10 +123,11 @@ def _details(call: Call) -> Response:
     financial = trait("financial", {})
     persons = sandbox.accounts.persons(account.account)
     approved = [*account.permissions, *trait("capabilities", [])] if account.is_open else []
+    letter, description = shown_status(sandbox, account)
     members = {
         "accountId": account.account, "masterAccountId": account.master,
         "mainAccount": trait("main account", account.account), "primaryUser": account.username,
-        "clearingStatus": account.status, "clearingStatusDescription": account.description,
+        "clearingStatus": letter, "clearingStatusDescription": description,
         "stateCode": review.shown_state(sandbox, account),
         "baseCurrency": account.base_currency, "dateBegun": instant(account.date_started),
         "dateApproved": instant(account.date_opened),

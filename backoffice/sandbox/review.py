@@ -159,7 +159,7 @@ def reject_task(sandbox: Sandbox, task_id: int, reason: str) -> None:
 
 def receive_document(sandbox: Sandbox, task: Task, file_name: str) -> None:
     """A paper for this task arrived; its review ends later."""
-    verdict = "The document is not legible" if "reject" in file_name.lower() else ""
+    verdict = "The document is not legible" if sandbox.is_magic(file_name, "reject") else ""
     due = sandbox.clock.now() + seconds(sandbox, "document_review_seconds")
     sandbox.store.execute(
         "UPDATE tasks SET state = ?, action = 'to check', due_at = ?, verdict = ?, reject_reasons = '[]' WHERE id = ?",

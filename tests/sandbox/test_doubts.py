@@ -11,7 +11,6 @@ from tests.specification import FILE
 
 PLAYED_ONE_WAY = {
     "whether /fa needs the brokerage session",
-    "how long the nightly reset takes",
     "MOC, LOC, MIT, LIT and REL as order types",
     "STP LMT for STOP_LIMIT",
     "the stop of a STP in price or in auxPrice",
@@ -23,16 +22,6 @@ PLAYED_ONE_WAY = {
     "the currency of an account's equities",
     "when shares of a block show in the trades, and whether they move later",
     "error texts of the allocation endpoints",
-    "IRA as a customer type, or as INDIVIDUAL with ira",
-    "type=response or type=update of a request's status",
-    "whether a failed application burns its externalId",
-    "members of the answer's accounts and users",
-    "execTimestamp as YYYYMMDDHHMMSS or in milliseconds",
-    "codes of account status beyond the documented ones",
-    "status words of /requests",
-    "one operation or an array of several in a PATCH",
-    "magic values of the test system",
-    "QA's own drivers of status and tasks",
 }  # fmt: skip
 """Doubts that have one fixed answer still, and should get a knob: this list only gets shorter."""
 

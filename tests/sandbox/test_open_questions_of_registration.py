@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.support import Caller, application, open_account
+from tests.sandbox.support import Caller, application, errors, open_account, outcome
+from tests.sandbox.test_review import paper
 
 QUERY = {"accountId": "U1000011", "currency": "USD"}
 MONTH = {"startDate": "202512", "endDate": "202512"}
@@ -144,3 +145,183 @@ def test_where_there_is_no_data_yet_it_is_400_or_402(
     foreign = caller.get("/statements/available", accountId="U7777777")
 
     assert (too_new.status_code, never_open.status_code, foreign.status_code) == (period, unopened, 402)
+
+
+# ---- applications
+
+
+@pytest.mark.parametrize(
+    ("is_burnt", "is_found", "second", "is_processed"),
+    [(False, False, "Success", False), (True, False, "Error", False), (True, True, "Error", True)],
+)
+def test_a_failed_application_leaves_nothing_or_burns_its_id_or_is_found_by_it(
+    caller: Caller, is_burnt: bool, is_found: bool, second: str, is_processed: bool
+) -> None:
+    caller.config(failed_application_burns_id=is_burnt, failed_application_found=is_found)
+
+    errors(caller.post("/accounts", application("f-1", account__baseCurrency="USDD")))
+    looked_up = caller.get("/accounts", externalId="f-1").json()
+    mended = outcome(caller.post("/accounts", application("f-1")))
+
+    assert (looked_up["isProcessed"], mended["status"]) == (is_processed, second)
+    assert looked_up["hasError"] is True
+    if is_found:
+        assert looked_up["data"]["application"]["status"] == "Error"
+    if is_burnt:
+        assert mended["error"] == [{"value": "Already Processed"}]
+    assert len(caller.ledger("application", "f-1")) == int(not is_burnt)
+    assert outcome(caller.post("/accounts", application("f-2")))["status"] == "Success"
+
+
+def test_what_was_accepted_is_found_whatever_failed_before(caller: Caller) -> None:
+    caller.config(failed_application_found=True)
+    errors(caller.post("/accounts", application("f-3", account__baseCurrency="USDD")))
+    number = open_account(caller, "f-3")
+
+    found = caller.get("/accounts", externalId="f-3").json()
+
+    assert found["data"]["application"]["accounts"][0]["value"] == number
+
+
+def test_the_members_of_an_accepted_application_have_either_name(caller: Caller) -> None:
+    plain = outcome(caller.post("/accounts", application("m-1")))
+    caller.config(answer_members="documented")
+    documented = outcome(caller.post("/accounts", application("m-2")))
+
+    assert [set(plain[name][0]) for name in ("accounts", "users", "entities")] == [{"value", "externalId"}] * 3
+    assert [set(documented[name][0]) for name in ("accounts", "users", "entities")] == [
+        {"value"},
+        {"user", "password", "externalId"},
+        {"id", "externalId"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "individual", "ira"),
+    [("both", "Success", "Success"), ("individual", "Success", "Error"), ("ira", "Error", "Success")],
+)
+def test_a_retirement_account_is_an_individuals_or_of_its_own_type(
+    caller: Caller, rule: str, individual: str, ira: str
+) -> None:
+    caller.config(ira_customer_type=rule)
+    retirement = {"account__ira": True, "account__iraType": "RO"}
+
+    found = [
+        outcome(caller.post("/accounts", application(f"i-{kind}", customer__type=kind, **retirement)))["status"]
+        for kind in ("INDIVIDUAL", "IRA")
+    ]
+
+    assert found == [individual, ira]
+    assert outcome(caller.post("/accounts", application("i-3")))["status"] == "Success"
+
+
+def test_a_name_steers_the_identity_check_or_nothing_does(caller: Caller) -> None:
+    name = {"holder__name__last": "Nomatch"}
+    asked = outcome(caller.post("/accounts", application("w-1", **name)))
+    caller.config(magic_values=False)
+    unasked = outcome(caller.post("/accounts", application("w-2", **name)))
+
+    assert {8001, 8002} <= {task["formNumber"] for task in asked["pendingTasks"]}
+    assert not {8001, 8002} & {task["formNumber"] for task in unasked["pendingTasks"]}
+
+
+# ---- status, requests, changes
+
+
+def test_a_letter_that_nobody_has_described_is_shown_and_found(caller: Caller) -> None:
+    caller.config(status_letters={"O": "L"})
+    status = caller.get("/accounts/U1000011/status").json()
+    period = {"startDate": "2020-01-01", "endDate": "2030-01-01"}
+    listed = {
+        letter: [row["accountId"] for row in caller.get("/accounts/status", status=letter, **period).json()["accounts"]]
+        for letter in ("O", "L")
+    }
+    caller.config(status_letters=None)
+
+    assert (status["status"], status["description"]) == ("L", "L")
+    assert listed["O"] == []
+    assert "U1000011" in listed["L"]
+    assert caller.get("/accounts/U1000011/status").json()["status"] == "O"
+
+
+def test_requests_are_told_in_the_words_of_callbacks_or_in_others(caller: Caller) -> None:
+    caller.patch("updateAccountAlias", {"accountId": "U1000011", "accountAlias": "Family"})
+    later = caller.patch("changeBaseCurrency", {"accountId": "U1000011", "newBaseCurrency": "EUR"}).json()["requestId"]
+    period = {"startDate": "2020-01-01", "endDate": "2030-01-01"}
+
+    found = []
+    for words in ({}, {"PENDING": "In Process", "ACCEPTED": "Completed"}):
+        caller.config(request_words=words)
+        rows = caller.get("/requests", **period).json()["requestDetails"][:2]
+        one = caller.get(f"/requests/{later}/status", type="update").json()["status"]
+        found.append(([row["status"] for row in rows], one))
+
+    assert found == [(["PENDING", "ACCEPTED"], "PENDING"), (["In Process", "Completed"], "In Process")]
+
+
+@pytest.mark.parametrize(("rule", "crossed"), [("any", 200), ("by_kind", 400)])
+def test_a_request_answers_every_type_or_that_of_its_kind(caller: Caller, rule: str, crossed: int) -> None:
+    application_id = caller.post("/accounts", application("r-1")).json()["requestId"]
+    change_id = caller.patch("updateAccountAlias", {"accountId": "U1000011", "accountAlias": "Family"}).json()[
+        "requestId"
+    ]
+    caller.config(request_status_types=rule)
+
+    found = [
+        caller.get(f"/requests/{number}/status", type=kind).status_code
+        for number, kind in (
+            (application_id, "response"),
+            (application_id, "update"),
+            (change_id, "update"),
+            (change_id, "response"),
+        )
+    ]
+
+    assert found == [200, crossed, 200, crossed]
+
+
+@pytest.mark.parametrize(
+    ("rule", "as_object", "as_array"),
+    [("both", "Success", "Success"), ("object", "Success", "Error"), ("array", "Error", "Success")],
+)
+def test_an_operation_is_an_object_or_an_array_of_one(caller: Caller, rule: str, as_object: str, as_array: str) -> None:
+    caller.config(patch_forms=rule)
+    alias = {"accountId": "U1000011", "accountAlias": "Family"}
+
+    found = [outcome(caller.patch("updateAccountAlias", value))["status"] for value in (alias, [alias])]
+
+    assert found == [as_object, as_array]
+    assert len(caller.ledger("patch")) == found.count("Success")
+
+
+# ---- papers
+
+
+def signed(caller: Caller, at: int) -> Any:
+    """Hand in a proof of address signed at this instant: the outcome, and what the ledger keeps of the instant."""
+    number = open_account(caller, f"p-{at}-{caller.next_id()}", holder__name__last="Nomatch")
+    document = {**paper(8002, signer="Ada Nomatch"), "execTimestamp": at, "execLoginTimestamp": at}
+    whole = {"accountId": number, "documents": [document], "inputLanguage": "en", "translation": False}
+    status = outcome(caller.patch("documentSubmission", whole))["status"]
+    kept = [effect["data"]["signedAt"] for effect in caller.ledger("document", f"{number}:8002")]
+    return status, *kept
+
+
+@pytest.mark.parametrize(
+    ("rule", "digits", "milliseconds"),
+    [("both", "Success", "Success"), ("digits", "Success", "Error"), ("milliseconds", "Error", "Success")],
+)
+def test_an_instant_of_signing_is_digits_or_milliseconds(
+    caller: Caller, rule: str, digits: str, milliseconds: str
+) -> None:
+    caller.config(exec_timestamps=rule)
+
+    assert [signed(caller, at)[0] for at in (20251112093045, 1731406668576)] == [digits, milliseconds]
+
+
+def test_the_digits_of_signing_are_utc_or_new_yorks(caller: Caller) -> None:
+    utc = signed(caller, 20251112093045)
+    caller.config(exec_timestamp_zone="New_York")
+    eastern = signed(caller, 20251112093045)
+
+    assert (utc, eastern) == (("Success", "2025-11-12T09:30:45Z"), ("Success", "2025-11-12T14:30:45Z"))

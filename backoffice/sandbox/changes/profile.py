@@ -120,7 +120,9 @@ def _personal_mistakes(subject: Subject, person: Person, change: dict[str, Any])
 def _holder_changed(subject: Subject, _note: dict[str, Any]) -> Outcome:
     """A new name, address, citizenship or tax country asks for a new tax form, unless one came with it."""
     changes = subject.operation["newAccountHolderDetails"]
-    if any("reject" in change.get("residenceAddress", {}).get("street1", "").lower() for change in changes):
+    if any(
+        subject.sandbox.is_magic(change.get("residenceAddress", {}).get("street1", ""), "reject") for change in changes
+    ):
         return Outcome("The new address could not be verified")
     for change in changes:
         person = subject.person(change.get("id"), change.get("externalId"))
