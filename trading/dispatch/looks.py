@@ -78,6 +78,13 @@ def _of(order: Order, listed: list[LiveOrder]) -> LiveOrder | None:
     return next((row for row in listed if row.client_order_id == order.client_order_id), None)
 
 
+def is_like(order: Order, row: LiveOrder) -> bool:
+    """Whether a row of IBKR's list is of the same instrument, side, quantity and account; what it does not say is no."""
+    is_placed_there = bool(row.account) and row.account in (order.target_name, order.master.account)
+    same = (order.instrument.conid, order.side, order.quantity)
+    return is_placed_there and (row.conid, row.side, row.quantity) == same
+
+
 def _judge(order: Order, row: LiveOrder) -> Found:
     """Found by its key. Whether it is what was sent is a second question."""
     wrong = []

@@ -10,15 +10,18 @@ from typing import Any
 from django.db import transaction
 
 from backoffice.broker import client as broker
+from backoffice.broker.models import BrokerageSession
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import IbkrClient
 from backoffice.ibkr.errors import IbkrError, NotSent, OutcomeUnknown
+from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.orders import OrderTicket, Placed, PlaceOutcome, Question
 from backoffice.ibkr.types.orders import Refused as OrderRefused
 from backoffice.journal import sending
 from backoffice.journal.models import Phase, Submission
 from backoffice.journal.outcomes import Accepted, Asked, Outcome, Refused
 from trading import translate
+from trading.dispatch import looks, sync
 from trading.models import Order, OrderQuestion
 from trading.services import orders, progress
 
@@ -150,16 +153,46 @@ def _answer_prompt(client: IbkrClient, asked: OrderQuestion) -> Accepted | Refus
 
 
 def send_cancel(submission_pk: str) -> None:
-    """Ask IBKR to cancel one order. Safe to call any number of times. The order itself moves when IBKR shows it."""
+    """Ask IBKR to cancel one order. Safe to call any number of times. The order itself moves when IBKR shows it.
+
+    Trap: an order may have another id in another session, where the old one is somebody else's (trading.md 13). So only an
+    id of the present session is sent; any other is looked up first, by our own key.
+    """
     if (submission := sending.claim(submission_pk)) is None:
         return
     payload = submission.payload
+    order: Order = submission.subject
 
     def cancel() -> Accepted | Refused:
-        client = broker.client_for(submission.master, lane="trading")
-        answer = client.orders.cancel(payload["account"], payload["orderId"])
+        client = broker.client_for(submission.master, lane="trading", priority=Priority.CANCEL)
+        number = payload["orderId"] if _is_of_this_session(order) else _number_now(client, order, payload["orderId"])
+        answer = client.orders.cancel(payload["account"], number)
         if isinstance(answer, OrderRefused):
             return Refused(answer.reason, answer=_kept(answer.raw))
         return Accepted(reference=answer.order_id, answer=_kept(answer.raw))
 
     sending.settle(submission, sending.attempt(submission, cancel))
+
+
+def _is_of_this_session(order: Order) -> bool:
+    """Whether the order was sent in the brokerage session of now, so that whatever id it was given is still its own."""
+    sent = order.submission.attempts.last() if order.submission else None
+    session = BrokerageSession.objects.filter(master=order.master).first()
+    return sent is not None and session is not None and session.is_live and sent.session_serial == session.serial
+
+
+def _number_now(client: IbkrClient, order: Order, before: str) -> str:
+    """Return the id that IBKR's list has for the order in this session. Raises NotSent when it shows the order nowhere.
+
+    Where the list carries no references, the id of before counts if what it names is the very order.
+    """
+    client.session.accounts()
+    for scope in (order.target_name, sync.ALL):
+        listed = sync.live_orders(client, scope).orders
+        for row in listed:
+            if row.client_order_id == order.client_order_id:
+                return row.order_id
+        for row in listed:
+            if row.order_id == before and not row.client_order_id and looks.is_like(order, row):
+                return row.order_id
+    raise NotSent(f"IBKR's list does not show {order.reference} in this session, so there is no id to cancel it by.")

@@ -127,8 +127,13 @@ def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order
 
 
 def _note_orphan(master: MasterAccount, row: LiveOrder) -> None:
-    """Something works at IBKR that no submission explains: someone trades elsewhere, or we lost a row."""
-    if not Order.objects.filter(master=master, ibkr_order_id=row.order_id).exists():
+    """Something works at IBKR that no submission explains: someone trades elsewhere, or we lost a row.
+
+    Our own key says whose it is; the id says it only of a row without one, for ids may be others in another session.
+    """
+    ours = Order.objects.filter(master=master)
+    named = ours.filter(client_order_id=row.client_order_id) if row.client_order_id else None
+    if not (ours.filter(ibkr_order_id=row.order_id) if named is None else named).exists():
         sending.saw("order", row.order_id, None)
 
 
