@@ -2,6 +2,7 @@
 //   <div data-bo-live="/today/inbox/" data-bo-every="15" data-bo-mark="a1b2">...</div>
 // The answer's first element carries its own data-bo-mark. While nothing it asks for has changed, nothing moves. When it has,
 // and the pointer or the focus is inside, a button says so at the top and waits; else the new content is put in place.
+// `data-bo-at-once` is for a part in which nothing can move, such as a count.
 
 const timers = new WeakMap();
 
@@ -17,7 +18,7 @@ async function ask(part) {
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body.firstElementChild;
   if (!fresh || fresh.dataset.boMark === part.dataset.boMark) return;
-  const busy = part.matches(":hover, :focus-within") || document.querySelector("dialog[open]");
+  const busy = !("boAtOnce" in part.dataset) && (part.matches(":hover, :focus-within") || document.querySelector("dialog[open]"));
   if (busy) wait(part, fresh); else put(part, fresh);
 }
 

@@ -1,5 +1,6 @@
 """The frame that every page stands in: where one is, at every width, and how far the keyboard alone reaches."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from backoffice.broker.models import Gate, MasterAccount
+from backoffice.core import clock
+from backoffice.home.models import Notice
 from tests.browser.conftest import faults_of, screenshots
 from tests.conftest import PASSWORD
 
@@ -74,6 +77,21 @@ def test_escape_leaves_the_found_and_gives_the_field_back(page: Page) -> None:
 
     expect(page.locator("#hits")).to_be_empty()
     expect(page.locator("#search")).to_be_focused()
+
+
+def test_the_count_of_new_notices_is_put_in_place_under_the_pointer(page: Page, principal: Any) -> None:
+    """In a list the change waits for a press, so that no row moves away; a count has no row."""
+    page.clock.install()
+    page.goto("/")
+    bell = page.locator(".bo-place[data-bo-live]")
+    bell.hover()
+    Notice.objects.create(
+        user=principal, kind="order:1", group="orders", title="An order waits", url="/", tone="wait", since=clock.now()
+    )
+
+    page.clock.run_for(21_000)
+
+    expect(bell).to_have_text(re.compile(r"Notices\s*1"))
 
 
 def press(page: Page, *keys: str) -> None:
