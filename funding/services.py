@@ -86,7 +86,7 @@ def request_withdrawal(
         raise InvalidInput(
             "amount",
             f"IBKR takes at most {translate.API_LIMIT} per withdrawal from here; this is about USD {worth:,.0f}.",
-            "Make it in IBKR's portal: Transfer & Pay, Withdraw. Or split it, with a reason for each part.",
+            "Make it in IBKR's portal: Transfer & Pay, Withdraw. Parts of it from here would only go around the limit.",
         )
     _must_have_rested(bank)
     if withdrawable is not None and withdrawable.money.currency == money.currency and withdrawable.money < money:
@@ -255,9 +255,7 @@ def decline(transfer: CashTransfer, *, by: User, reason: str) -> None:
     if not reason.strip():
         raise InvalidInput("reason", "The person who made it needs to know why.", "Say it in a few words.")
     journal.refuse(_submission(transfer), by=by, reason=reason.strip())
-    LIFECYCLE.move(
-        transfer, to=Status.CANCELLED, because=f"not approved: {reason.strip()}", by=by, settled_at=clock.now()
-    )
+    _cancel(transfer, by=by, because=f"not approved: {reason.strip()}")
 
 
 @transaction.atomic
@@ -270,9 +268,15 @@ def take_back(transfer: CashTransfer, *, by: User, reason: str) -> None:
     if not reason.strip():
         raise InvalidInput("reason", "A reason is needed.", "It stays beside the transfer.")
     journal.withdraw(_submission(transfer), by=by, reason=reason.strip())
-    LIFECYCLE.move(
-        transfer, to=Status.CANCELLED, because=f"taken back: {reason.strip()}", by=by, settled_at=clock.now()
-    )
+    _cancel(transfer, by=by, because=f"taken back: {reason.strip()}")
+
+
+def _cancel(transfer: CashTransfer, *, by: User | None, because: str) -> bool:
+    before = audit.digest_now(transfer)
+    moved = LIFECYCLE.move(transfer, to=Status.CANCELLED, because=because, by=by, settled_at=clock.now())
+    if moved:
+        audit.record("funding.cancel", by=by, on=transfer, summary=f"{transfer} is not sent", before=before)
+    return moved
 
 
 def _submission(transfer: CashTransfer) -> Submission:
@@ -360,7 +364,7 @@ def close_void() -> int:
     for submission in void.filter(subject_id__in=ids):
         transfer = waiting.filter(pk=submission.subject_id).first()
         if transfer is not None:
-            closed += LIFECYCLE.move(transfer, to=Status.CANCELLED, because=submission.reason, settled_at=clock.now())
+            closed += _cancel(transfer, by=None, because=submission.reason)
     return closed
 
 
@@ -420,14 +424,9 @@ def record_banks(account: Account, listed: Iterable[ListedBank], *, methods: Ite
                 "funding.see_bank", by=None, on=row, summary=f"Bank instruction {row} of {account.number} seen at IBKR"
             )
             continue
-        if (row.last4, row.currency) != (each.last4, each.currency):
+        before = audit.digest(row)
+        if is_other := (row.last4, row.currency) != (each.last4, each.currency):
             row.appeared_at = now
-            audit.record(
-                "funding.bank_changed",
-                by=None,
-                on=row,
-                summary=f"Bank instruction {row} of {account.number} changed at IBKR",
-            )
         row.currency, row.last4, row.ibkr_status, row.kind = each.currency, each.last4, each.status, each.kind
         row.is_listed, row.seen_at = True, now
         row.save(
@@ -442,6 +441,14 @@ def record_banks(account: Account, listed: Iterable[ListedBank], *, methods: Ite
                 "seen_at",
             ]
         )
+        if is_other:
+            audit.record(
+                "funding.bank_changed",
+                by=None,
+                on=row,
+                summary=f"Bank instruction {row} of {account.number} changed at IBKR",
+                before=before,
+            )
     gone = BankInstruction.objects.filter(account=account, method__in=list(methods), is_listed=True).exclude(
         pk__in=seen
     )
@@ -455,12 +462,16 @@ def record_banks_failure(account: Account, *, reason: str) -> None:
 
 
 @transaction.atomic
-def forget(client: Client) -> None:
+def forget(client: Client) -> list[audit.Standing]:
     """Empty what was written about a client's transfers, when two people destroy the client's data. Amounts stay."""
+    was = []
     for transfer in CashTransfer.objects.filter(account__client=client):
+        was += audit.standing(transfer)
         transfer.note = transfer.duplicate_reason = ""
         transfer.save(update_fields=["note", "duplicate_reason"])
-        forget_payloads("funding.cashtransfer", str(transfer.pk))
+        was += forget_payloads("funding.cashtransfer", str(transfer.pk))
     for bank in BankInstruction.objects.filter(account__client=client):
+        was += audit.standing(bank)
         bank.last4 = ""
         bank.save(update_fields=["last4", "last4_index"])
+    return was
