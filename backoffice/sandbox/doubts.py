@@ -64,7 +64,7 @@ DOUBTS: tuple[Doubt, ...] = (
              always="the words for A, E and N are taken, PctChange is refused"),
     _trading("8.2, 12, 16", "the status of an order's refusal", "refusal_status"),
     _trading("8.2, 12, 16", "the status of a repeated cOID", "duplicate_coid_status", "dedupe_coid"),
-    _trading("8.2", '"DUPLICATE ORDER DETECTED"', always="never said"),
+    _trading("8.2", '"DUPLICATE ORDER DETECTED"', "duplicate_order_detected"),
     _trading("8.3", "the status of a late reply, and how late that is", "late_reply_status", "question_lifetime_seconds"),
     _trading("8.3", "how many questions an answer holds", "questions_at_once"),
     _trading("8.6", "a commission previewed as a range", "commission_range"),

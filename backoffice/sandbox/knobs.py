@@ -86,6 +86,9 @@ KNOBS = {
         Knob("deposit_arrival_seconds", 60, "int", "How long announced cash takes to arrive."),
         Knob("document_review_seconds", 30, "int", "How long IBKR looks at a document."),
         Knob("duplicate_coid_status", 400, "int", "The status that refuses a repeated client order id."),
+        Knob("duplicate_order_detected", "never", "never same_id like",
+             'What "DUPLICATE ORDER DETECTED" is said to: nothing, a repeated client order id, or an order like one of the last'
+             " minute."),
         Knob("dynaccount", False, "bool", "Whether the username has the property that dynamic accounts need."),
         Knob("dynaccount_refusal_status", 503, "int", "The status that refuses it otherwise."),
         Knob("egress_address", None, "text", "The address all callers seem to come from; null is their own."),

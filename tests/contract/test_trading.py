@@ -332,6 +332,19 @@ def test_an_order_whose_answer_was_lost_is_found_by_its_key_and_exists_once(trad
     assert len(trading.ledger("order", "CT-lost")) == 1
 
 
+@pytest.mark.parametrize("said_to", ["same_id", "like"])
+def test_duplicate_order_detected_is_never_taken_for_a_refusal(trading: Connected, said_to: str) -> None:
+    first = ticket(trading, "CT-first")
+    settled(trading, trading.client.orders.place(first))
+    trading.sandbox.config(duplicate_order_detected=said_to)
+    again = first if said_to == "same_id" else first.model_copy(update={"client_order_id": "CT-like"})
+
+    with pytest.raises(OutcomeUnknown, match="DUPLICATE ORDER DETECTED"):
+        trading.client.orders.place(again)
+
+    assert [effect["key"] for effect in trading.ledger("order")] == ["CT-first"]
+
+
 def test_history_of_the_last_days_is_there(trading: Connected) -> None:
     trades = eventually(lambda: trading.client.orders.trades(days=7) or None)
 

@@ -199,6 +199,8 @@ def test_a_prompt_is_a_question_with_options(bench: Bench) -> None:
         (200, {"error": "Order couldn't be submitted: Local order ID=AR-01 is already registered."}, OutcomeUnknown),
         (400, {"error": "Order couldn't be submitted: Local order ID=AR-01 is already registered."}, OutcomeUnknown),
         (500, {"error": "Order couldn't be submitted: Local order ID=AR-01 is already registered."}, OutcomeUnknown),
+        (200, {"error": "DUPLICATE ORDER DETECTED"}, OutcomeUnknown),
+        (400, [{"error": "DUPLICATE ORDER DETECTED"}], OutcomeUnknown),
         (400, {"error": "reply id not found: '07a1'", "statusCode": 400}, OutcomeUnknown),
         (200, {"error": "java.lang.Exception: boom"}, OutcomeUnknown),
         (500, {"error": "java.lang.NullPointerException"}, OutcomeUnknown),

@@ -15,7 +15,6 @@ PLAYED_ONE_WAY = {
     "STP LMT for STOP_LIMIT",
     "the stop of a STP in price or in auxPrice",
     "allocationMethod on a group's order",
-    '"DUPLICATE ORDER DETECTED"',
     "a cancel by another user of the same master",
     "percentages that do not add up to 100",
     "an order for a C group",

@@ -9,10 +9,10 @@ import pytest
 
 from backoffice.broker.models import BrokerageSession
 from backoffice.broker.session import Keeper
-from backoffice.journal.models import BrokerObject, State
+from backoffice.journal.models import BrokerObject, State, Submission
 from tests.trading.test_dispatch import desk, far_below, follow, instrument, reread, send, submit  # noqa: F401 (fixtures)
+from trading.dispatch import looks, sync
 from trading.dispatch import orders as dispatch
-from trading.dispatch import sync
 from trading.models import Instrument, Order, Status
 from trading.services import orders
 
@@ -108,3 +108,43 @@ def test_orders_under_new_ids_are_followed_and_none_is_called_an_orphan(
     new_session(sandbox, desk)
     sync.sync_orders()
     assert not BrokerObject.objects.filter(kind="order").exists()
+
+
+# ---- "DUPLICATE ORDER DETECTED"
+
+
+def test_an_order_that_is_called_a_duplicate_of_another_is_looked_for_and_proven_absent(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument
+) -> None:
+    sandbox.config(duplicate_order_detected="like")
+    limit = far_below(instrument)
+    submit(send(limit_price=limit))
+
+    twin = submit(send(limit_price=limit, twin_reason="A second tranche, as agreed"))
+    assert (twin.status, twin.submission.state) == (Status.REQUESTED, State.UNKNOWN)
+    assert twin.submission.reason.endswith("DUPLICATE ORDER DETECTED")
+    for _ in range(4):
+        looks.look_for_order(str(twin.submission_id))
+
+    assert reread(twin).submission.state == State.ABSENT
+    assert len(sandbox.ledger("order")) == 1
+
+
+def test_an_order_that_is_called_a_duplicate_of_itself_is_found_and_exists_once(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument
+) -> None:
+    sandbox.config(duplicate_order_detected="same_id")
+    order = send(limit_price=far_below(instrument))
+    sandbox.fault({
+        "method": "POST", "path": "/iserver/account/[^/]+/orders$", "phase": "applied_not_answered", "action": "reset",
+    })  # fmt: skip
+    order = submit(order)
+    Submission.objects.filter(pk=order.submission_id).update(state=State.READY)  # as two people release it, too early
+
+    again = submit(order)
+    assert (again.submission.state, again.submission.attempts.count()) == (State.UNKNOWN, 2)
+    looks.look_for_order(str(order.submission_id))
+
+    found = reread(order)
+    assert (found.status, found.submission.state) == (Status.WORKING, State.ACKED)
+    assert len(sandbox.ledger("order", order.client_order_id)) == 1

@@ -29,7 +29,9 @@ _REFUSED_WITH_500 = re.compile(
     r"|doesn't exist|couldn't be submitted|not confirmed|manual ?indicator|bad request",
     re.IGNORECASE,
 )
-_REPLY_GONE = re.compile(r"reply id not found", re.IGNORECASE)
+# Sentences that leave it open whether the order is there. No document shows "DUPLICATE ORDER DETECTED", and whether it would mean
+# our own key or merely a like order is not known (trading.md 8.2): a look tells.
+_LEAVES_OPEN = re.compile(r"reply id not found|duplicate order", re.IGNORECASE)
 _DECLINED = re.compile(r"order not confirmed", re.IGNORECASE)
 
 
@@ -48,8 +50,13 @@ def outcome_of(reply: Reply) -> PlaceOutcome:
         raise OutcomeUnknown(
             f"IBKR's answer (HTTP {reply.status}) is none we know.", status=reply.status, exchange=reply.exchange
         )
-    if problem.shows_presence or _REPLY_GONE.search(problem.text):
-        raise OutcomeUnknown(f"IBKR answered: {problem.text}", status=reply.status, exchange=reply.exchange)
+    if problem.shows_presence or _LEAVES_OPEN.search(problem.text):
+        raise OutcomeUnknown(
+            f"IBKR answered: {problem.text}",
+            status=reply.status,
+            is_known_there=problem.shows_presence,
+            exchange=reply.exchange,
+        )
     if _is_refusal(reply.status, problem.text, problem.is_internal):
         return Refused(problem.text, is_declined=_DECLINED.search(problem.text) is not None, raw=redact(body))
     raise OutcomeUnknown(
@@ -92,7 +99,7 @@ def _outcome_of_ticket(row: Json) -> TicketOutcome:
     problem = problem_in(row)
     if problem is None:
         return Doubtful("IBKR's answer for this ticket is none we know.", raw=redact(row))
-    if problem.shows_presence or problem.is_internal or _REPLY_GONE.search(problem.text):
+    if problem.shows_presence or problem.is_internal or _LEAVES_OPEN.search(problem.text):
         return Doubtful(f"IBKR answered: {problem.text}", raw=redact(row))
     return Refused(problem.text, is_declined=_DECLINED.search(problem.text) is not None, raw=redact(row))
 

@@ -261,6 +261,16 @@ def is_registered(sandbox: Sandbox, username: str, coid: str, since: datetime) -
     )
 
 
+def has_like(sandbox: Sandbox, username: str, ticket: Ticket, since: datetime) -> bool:
+    """Whether this username has sent an order for the same account, contract, side, type, size and prices since then."""
+    found = sandbox.store.rows(
+        f"{_SELECT} WHERE username = ? AND target = ? AND conid = ? AND side = ? AND created_at >= ?",
+        username, ticket.target, ticket.conid, ticket.side, stamp(since),
+    )  # fmt: skip
+    wanted = (ticket.order_type, ticket.quantity, ticket.price, ticket.aux_price)
+    return any((o.order_type, o.quantity, o.price, o.aux_price) == wanted for o in map(_read, found))
+
+
 def add(
     sandbox: Sandbox,
     ticket: Ticket,

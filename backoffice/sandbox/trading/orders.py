@@ -36,6 +36,8 @@ BLIND = (
     " this kind of blind trading which may result in \nerroreous or unexpected trades."
 )
 
+DUPLICATE, A_MOMENT = "DUPLICATE ORDER DETECTED", timedelta(seconds=60)
+
 
 def routes(desk: Desk) -> list[BaseRoute]:
     need = Needs.ACCOUNTS
@@ -91,16 +93,22 @@ def _go_on(call: Call, submission: Submission, asked: list[Question]) -> Any:
 
 
 def _refuse_duplicates(call: Call, submission: Submission) -> None:
-    """A client order id counts for a day and per username; the knob `dedupe_coid` shows a server that does not look."""
-    day_ago = call.desk.sandbox.clock.now() - timedelta(days=1)
-    if not call.desk.knob("dedupe_coid", True):
-        return
-    for ticket in submission.tickets:
-        if isinstance(ticket, Ticket) and orderbook.is_registered(
-            call.desk.sandbox, call.session.username, ticket.coid, day_ago
-        ):
-            text = f"Order couldn't be submitted: Local order ID={ticket.coid} is already registered."
-            raise Refusal(int(call.desk.knob("duplicate_coid_status", 400)), {"error": text})
+    """A client order id counts for a day and per username; the knob `dedupe_coid` shows a server that does not look.
+
+    "DUPLICATE ORDER DETECTED", which no document shows, is played by a knob: for the same id, or for an order that is like one
+    of the last moments under an id of its own.
+    """
+    sandbox, username = call.desk.sandbox, call.session.username
+    now, detected = sandbox.clock.now(), call.desk.knob("duplicate_order_detected", "never")
+    status = int(call.desk.knob("duplicate_coid_status", 400))
+    found = [ticket for ticket in submission.tickets if isinstance(ticket, Ticket)]
+    if call.desk.knob("dedupe_coid", True):
+        for ticket in found:
+            if orderbook.is_registered(sandbox, username, ticket.coid, now - timedelta(days=1)):
+                text = f"Order couldn't be submitted: Local order ID={ticket.coid} is already registered."
+                raise Refusal(status, {"error": DUPLICATE if detected == "same_id" else text})
+    if detected == "like" and any(orderbook.has_like(sandbox, username, each, now - A_MOMENT) for each in found):
+        raise Refusal(status, {"error": DUPLICATE})
 
 
 def _accept(call: Call, submission: Submission) -> Any:

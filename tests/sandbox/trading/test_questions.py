@@ -142,6 +142,25 @@ def test_a_client_order_id_counts_for_a_day(trader: Trader) -> None:
     assert trader.effects("order", "once") == 2
 
 
+def test_duplicate_order_detected_is_said_of_the_same_id_or_of_a_like_order(trader: Trader) -> None:
+    order = ticket(ACCOUNT, KO, "BUY", 1, orderType="LMT", price=trader.far_price(KO, "BUY"), cOID="once")
+    trader.accept(ACCOUNT, order)
+    detected = (400, {"error": "DUPLICATE ORDER DETECTED"})
+
+    trader.knob(duplicate_order_detected="same_id")
+    same = trader.place(ACCOUNT, order)
+    assert (same.status, same.json) == detected
+    trader.accept(ACCOUNT, {**order, "cOID": "like it"})
+
+    trader.knob(duplicate_order_detected="like")
+    like = trader.place(ACCOUNT, {**order, "cOID": "and again"})
+    assert (like.status, like.json) == detected
+    trader.accept(ACCOUNT, {**order, "cOID": "larger", "quantity": 2})
+    trader.wait(61)
+    trader.accept(ACCOUNT, {**order, "cOID": "later"})
+    assert [effect.key for effect in trader.sandbox.ledger.effects("order")] == ["once", "like it", "larger", "later"]
+
+
 def test_a_server_that_does_not_look_at_client_order_ids_can_be_had(trader: Trader) -> None:
     trader.knob(dedupe_coid=False)
     order = ticket(ACCOUNT, KO, "BUY", 1, orderType="LMT", price=trader.far_price(KO, "BUY"), cOID="once")
