@@ -68,6 +68,10 @@ KNOBS = {
              "Whether positions carry the figures in the account's base currency."),
         Knob("block_order_account", "target", "target master",
              "What the list of orders shows as the account of a block: its group, or the master account."),
+        Knob("block_shares", "each", "each end moving",
+             "When the shares of a block show in the trades: with each execution; at its end, the master account having the whole;"
+             " or each execution on one account until the end."),
+        Knob("block_shares_seconds", 0, "int", "How long after the end of a block its shares show, where they do so at the end."),
         Knob("callback_delivery", "once", "once twice lost", "How often a callback is delivered."),
         Knob("cancel_milliseconds", 1500, "int", "How long a cancelled order stays PendingCancel."),
         Knob("change_times", "documented", "documented fast",

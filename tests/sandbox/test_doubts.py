@@ -19,7 +19,6 @@ PLAYED_ONE_WAY = {
     "percentages that do not add up to 100",
     "an order for a C group",
     "the currency of an account's equities",
-    "when shares of a block show in the trades, and whether they move later",
     "error texts of the allocation endpoints",
 }  # fmt: skip
 """Doubts that have one fixed answer still, and should get a knob: this list only gets shorter."""

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute
 
 from backoffice.sandbox.clock import NEW_YORK, stamp
 
-from . import groups, memory, numbering, orderbook, rows, sessions
+from . import groups, memory, numbering, orderbook, rows, sessions, shares
 from .desk import Call, Desk, Needs, Refusal, bad_request, route
 from .orderbook import Execution, Order
 from .orders import is_visible
@@ -160,7 +160,7 @@ def _trades(call: Call) -> list[dict[str, Any]]:
     for order in orderbook.of_master(call.desk.sandbox, call.master):
         if order.last_fill_at is None or stamp(order.last_fill_at) < stamp(since):
             continue
-        executions = orderbook.executions(call.desk.sandbox, order.order_id)
+        executions = shares.shown(call.desk.sandbox, order)
         found += [
             (order, execution)
             for execution in executions

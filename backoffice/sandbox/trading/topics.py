@@ -21,7 +21,7 @@ from backoffice.sandbox.clock import NEW_YORK
 from backoffice.sandbox.instruments import Instrument
 from backoffice.sandbox.jsonio import loads
 
-from . import balances, funds, groups, history, memory, numbering, orderbook, quotes, rows, sessions
+from . import balances, funds, groups, history, memory, numbering, orderbook, quotes, rows, sessions, shares
 from .desk import Desk, Refusal
 from .fields import DEFAULT, View, row
 from .orders import is_visible
@@ -233,7 +233,7 @@ class Trades:
             (execution, _named(scope, rows.trade(order, execution, is_priced=scope.now - execution.at >= late)))
             for order in orderbook.of_master(sandbox, scope.session.master)
             if order.last_fill_at is not None and order.last_fill_at >= since
-            for execution in orderbook.executions(sandbox, order.order_id)
+            for execution in shares.shown(sandbox, order)
             if execution.at >= since
         ]
         found.sort(key=lambda pair: (pair[0].at, pair[0].execution_id), reverse=True)
