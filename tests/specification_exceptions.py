@@ -20,6 +20,7 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ): "trading.md 1.4: {error: not authenticated, statusCode} as plain JSON",
     ("* /v1/api/*", "answer 410", "status"): "trading.md 1.4: some have seen 410 once a session is logged out",
     ("* /v1/api/*", "answer 429", "status"): "trading.md 3: a breach of the pace is answered with 429",
+    ("* /v1/api/*", "answer 503", "status"): "trading.md 1.4: whatever is asked in a closed window",
     ("* /v1/api/*", "answer 503", "content type"): "trading.md 1.4: the same JSON; the file adds a charset to its name",
     # -- operations the file does not have
     ("GET /oauth2/api/v1/jwks", "operation", "unknown"): "account-management.md 1: the keys that verify callbacks",

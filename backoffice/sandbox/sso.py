@@ -1,7 +1,8 @@
 """Single sign-on: a browser link into the simulated portal, and the bearer of a trading session.
 
 A link holds 60 seconds of the virtual clock, opens once, and only from the address it was made for. A trading bearer
-is judged by the wall clock and only honoured from the addresses it was declared with; all loopback addresses count as
+is judged by the wall clock, ends at the midnight of its region by the virtual one (while windows are enforced), and is only
+honoured from the addresses it was declared with; all loopback addresses count as
 one. Which of several addresses that is, IBKR does not say: all of them, `ip` alone, or the first that calls
 (`session_bound_to`). With the knob `ipv6_taken` false an IPv6 address is refused as no address at all.
 """
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from . import maintenance, pages
+from . import maintenance, pages, windows
 from .accounts import AccountRow
 from .clock import moment, stamp
 from .gateway import Call, Refusal, invalid_arguments, problem, require_user_agent, resource
@@ -32,7 +33,8 @@ NOT NULL,
 CREATE TABLE IF NOT EXISTS sso_links (sid TEXT PRIMARY KEY, username TEXT NOT NULL, master TEXT NOT NULL, ip TEXT NOT
 NULL,
     expires_at TEXT NOT NULL, used_at TEXT, portal TEXT);
-CREATE TABLE IF NOT EXISTS sso_ended (token TEXT PRIMARY KEY)
+CREATE TABLE IF NOT EXISTS sso_ended (token TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS sso_begun (token TEXT PRIMARY KEY, at TEXT NOT NULL)
 """
 
 
@@ -44,6 +46,14 @@ class Bearer:
     master: str
     ip: str
     token: str
+
+
+def before_midnight(sandbox: Sandbox) -> list[str]:
+    """The bearers whose day is over: they began, by the virtual clock, before the latest midnight of their region."""
+    if not sandbox.config.get("enforce_maintenance", True):
+        return []
+    midnight = stamp(windows.last_midnight(sandbox, sandbox.clock.now()))
+    return [row["token"] for row in sandbox.store.rows("SELECT token FROM sso_begun WHERE at < ?", midnight)]
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
@@ -93,8 +103,9 @@ def _is_bound_to(sandbox: Sandbox, row: sqlite3.Row, request: Request) -> bool:
 
 
 def revoke(sandbox: Sandbox, token: str) -> None:
-    """End an SSO session, as `POST /logout` does."""
-    sandbox.store.execute("DELETE FROM sso_bearers WHERE token = ?", token)
+    """End an SSO session from outside."""
+    for table in ("sso_bearers", "sso_begun"):
+        sandbox.store.execute(f"DELETE FROM {table} WHERE token = ?", token)
 
 
 def _credentials(call: Call, *optional: str) -> tuple[str, list[str]]:
@@ -152,6 +163,7 @@ def _trading_session(call: Call) -> Response:
         stamp(now),
         stamp(now + lifetime),
     )
+    call.sandbox.store.execute("INSERT INTO sso_begun VALUES (?, ?)", token, stamp(call.sandbox.clock.now()))
     return answer({"active": True, "access_token": token, "token_type": "Bearer"})
 
 

@@ -7,14 +7,17 @@ Windows are judged by the virtual clock in their own time zone, daylight saving 
     EU, HK  01:00 local, taken as 00:45-01:15 (only "about 01:00" is printed)
     all     Saturday evening, the whole Web API (hours not printed, taken as 18:00-22:00 New York)
 
+A nightly reset is also said to be "about 01:00" and to take "minutes": the knob `nightly_reset_minutes` begins it at 01:00
+and ends it after so many, which may be more than its window has.
+
 A brokerage session ends when a nightly reset begins, a single sign-on session at midnight of its region. The families
 that the facts do not list (tokens, sign-on, echo, requests, forms, validations, balances) close on Saturday evening only.
 
-Simplified: one region for the whole sandbox; windows never run over.
+Simplified: one region for the whole sandbox; of the windows only the nightly reset can run over.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -72,6 +75,7 @@ _BANKING = tuple(
         "external-cash-transfers", "internal",
     )
 )  # fmt: skip
+_NIGHTLY = "nightly reset"
 _BROKERAGE, _TRADING = ("/v1/api/iserver",), ("/v1/api",)
 
 WINDOWS = (
@@ -81,12 +85,12 @@ WINDOWS = (
     Window("funds and banking, Saturday", _BANKING, (SATURDAY,), time(0, 0), 24 * 60, NEW_YORK),
     Window("funds and banking, Sunday", _BANKING, (SUNDAY,), time(0, 0), 15 * 60, NEW_YORK),
     Window(
-        "nightly reset", _BROKERAGE, (SUNDAY, MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY), time(0, 15), 90, NEW_YORK,
+        _NIGHTLY, _BROKERAGE, (SUNDAY, MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY), time(0, 15), 90, NEW_YORK,
         is_reset=True, regions=("NA",),
     ),
     Window("weekend reset", _TRADING, (FRIDAY,), time(23, 0), 4 * 60, NEW_YORK, is_reset=True, regions=("NA",)),
-    Window("nightly reset", _BROKERAGE, EVERY_DAY, time(0, 45), 30, ZURICH, is_reset=True, regions=("EU",)),
-    Window("nightly reset", _BROKERAGE, EVERY_DAY, time(0, 45), 30, HONG_KONG, is_reset=True, regions=("HK",)),
+    Window(_NIGHTLY, _BROKERAGE, EVERY_DAY, time(0, 45), 30, ZURICH, is_reset=True, regions=("EU",)),
+    Window(_NIGHTLY, _BROKERAGE, EVERY_DAY, time(0, 45), 30, HONG_KONG, is_reset=True, regions=("HK",)),
     Window("weekly maintenance", ("/gw/", "/oauth2/", "/v1/api"), (SATURDAY,), time(18, 0), 240, NEW_YORK),
 )  # fmt: skip
 
@@ -94,8 +98,11 @@ WINDOWS = (
 def in_force(sandbox: Sandbox) -> tuple[Window, ...]:
     """The windows of the sandbox's region, without those that a knob has switched off."""
     region, is_weekly = sandbox.config.get("region", "NA"), sandbox.config.get("weekly_maintenance", True)
+    minutes = sandbox.config.get("nightly_reset_minutes", None)
     return tuple(
-        window for window in WINDOWS if region in window.regions and (is_weekly or window.name != "weekly maintenance")
+        window if minutes is None or window.name != _NIGHTLY else replace(window, begins=time(1, 0), minutes=minutes)
+        for window in WINDOWS
+        if region in window.regions and (is_weekly or window.name != "weekly maintenance")
     )
 
 

@@ -282,6 +282,40 @@ def test_in_a_maintenance_window_nothing_is_tried_and_the_page_says_until_when(
     assert len(sandbox.requests()) == asked
 
 
+@pytest.mark.parametrize("minutes", [10, 120])
+def test_a_nightly_reset_of_any_length_is_waited_out_and_the_session_opened_again(
+    live_session: BrokerageSession, connected_master: Any, sandbox: Any, minutes: int
+) -> None:
+    """The connection keeps no windows here: IBKR is down when nobody expects it, as where a reset runs over its window."""
+    one = clock.now().astimezone(clock.NEW_YORK).replace(hour=1, minute=1, second=0)
+    one += timedelta(days=(8 - one.weekday()) % 7 or 7)  # on a Tuesday
+    passed = timedelta()
+    seen: list[tuple[str, str]] = []
+
+    def sleep(seconds: int) -> None:
+        nonlocal passed
+        passed += timedelta(seconds=30 * seconds)  # IBKR's night passes faster
+        seen.append(BrokerageSession.objects.values_list("state", "detail").get())
+        sandbox.control("POST", "clock", {"offset_seconds": int((one + passed - clock.now()).total_seconds())})
+
+    sandbox.config(enforce_maintenance=True, nightly_reset_minutes=minutes)
+    sleep(0)
+    BrokerageSession.objects.update(last_tickle_at=None)
+    keeper = Keeper(connected_master, sleep=sleep)
+    assert keeper.acquire()
+
+    keeper.keep(should_stop=lambda: passed > timedelta(hours=5) or (len(seen) > 2 and _is_live()))
+
+    assert timedelta(minutes=minutes - 1) <= passed < timedelta(minutes=minutes + 31)
+    assert (SessionState.DOWN, "IBKR answered HTTP 503.") in seen
+    assert SessionState.LIVE not in {state for state, _ in seen[1:]}
+    assert logins(sandbox) == ["sso-sessions", "init", "sso-sessions", "init"]  # one login, however long it took
+
+
+def _is_live() -> bool:
+    return BrokerageSession.objects.get().state == SessionState.LIVE
+
+
 def test_the_stream_carries_what_listeners_want_and_shows_its_state(
     live_session: BrokerageSession, connected_master: Any, sandbox: Any, heard: list[Any], wanted: list[str]
 ) -> None:

@@ -6,6 +6,7 @@
     definitions, schedules          static data of instruments, exchange rates; when they trade
     memory                          what a session has asked before
     groups, split                   allocation groups, presets, and how a block is shared
+    shares                          how its executions show before its allocation is final
     kinds                           order types and times in force, and what their price fields mean
     tickets, questions, credit      reading orders, asking back, refusing them
     prompts                         server prompts; questions a session has suppressed
@@ -54,6 +55,7 @@ from . import (
     rules,
     schedules,
     scripts,
+    sessions,
     stream,
 )
 from .demonstration import build_world, cash_of_historic_orders, describe_world
@@ -77,3 +79,4 @@ def routes(sandbox: Sandbox) -> list[BaseRoute]:
 
 def register(sandbox: Sandbox) -> None:
     sandbox.on_tick.append(lambda: engine.catch_up(sandbox))
+    sandbox.on_tick.append(lambda: sessions.end_at_midnight(sandbox))

@@ -3,7 +3,7 @@
     none    never initialised with this bearer
     held    ours; established a moment after it began
     taken   another session of the same username took it over
-    lost    ended by idleness or by IBKR's nightly reset
+    lost    ended by idleness, by IBKR's nightly reset, or with its sign-on at midnight
 
 Everything a session has primed is forgotten when it ends.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from backoffice.sandbox import windows
+from backoffice.sandbox import sso, windows
 from backoffice.sandbox.clock import moment, stamp
 from backoffice.sandbox.kernel import Sandbox
 
@@ -98,6 +98,13 @@ def expire_idle(sandbox: Sandbox, username: str) -> None:
         seen = max(moment(row["last_seen"]), sandbox.last_seen.get(row["token"], moment(row["last_seen"])))
         if sandbox.clock.now() - seen > idle or (reset is not None and seen < reset):
             _end(sandbox, row["token"], "lost")
+
+
+def end_at_midnight(sandbox: Sandbox) -> None:
+    """End yesterday's sign-ons, and the brokerage sessions that they held."""
+    for token in sso.before_midnight(sandbox):
+        _end(sandbox, token, "lost")
+        sso.revoke(sandbox, token)
 
 
 def begin(sandbox: Sandbox, session: Session, *, compete: bool) -> tuple[Session, bool]:

@@ -1,5 +1,10 @@
-import pytest
+from datetime import UTC, datetime
+from typing import Any
 
+import pytest
+import requests
+
+from backoffice.sandbox.trading import sessions
 from tests.sandbox.trading.trader import KO, MASTER, Trader
 
 
@@ -134,6 +139,69 @@ def test_the_nightly_reset_ends_the_brokerage_session_alone(trader: Trader) -> N
     status = trader.get("/iserver/auth/status").json
     assert (status["authenticated"], status["competing"]) == (False, False)
     assert trader.get("/sso/validate").status == 200
+
+
+@pytest.mark.parametrize(
+    ("minutes", "closed_at"),
+    [
+        (None, ["00:20", "00:55", "01:05", "01:30"]),  # the whole window, 00:15 to 01:45
+        (10, ["01:05"]),
+        (120, ["01:05", "01:30", "01:50", "02:40"]),  # longer than its window
+    ],
+)
+def test_the_nightly_reset_takes_its_whole_window_or_minutes_or_longer(
+    stopped: Trader, minutes: int | None, closed_at: list[str]
+) -> None:
+    stopped.knob(enforce_maintenance=True, nightly_reset_minutes=minutes)
+    found = []
+
+    for clock in ("00:10", "00:20", "00:55", "01:05", "01:30", "01:50", "02:40", "03:05"):
+        hour, minute = map(int, clock.split(":"))
+        stopped.sandbox.clock.stop(datetime(2026, 3, 3, 5 + hour, minute, tzinfo=UTC))
+        if stopped.post("/iserver/auth/status").status == 503:
+            found.append(clock)
+
+    assert found == closed_at
+    assert stopped.get("/portfolio/accounts").status in (200, 401)  # another part of IBKR, and the midnight of sign-ons
+
+
+@pytest.mark.parametrize(("minutes", "is_kept"), [(None, False), (10, True)])
+def test_a_session_ends_when_its_nightly_reset_begins(stopped: Trader, minutes: int | None, is_kept: bool) -> None:
+    stopped.knob(enforce_maintenance=True, nightly_reset_minutes=minutes, session_idle_seconds=86_400)
+    stopped.sandbox.clock.stop(datetime(2026, 3, 3, 5, 30, tzinfo=UTC))  # half past midnight
+
+    session = sessions.peek(stopped.sandbox, stopped.token)
+
+    assert session is not None
+    assert (session.state == "held") is is_kept
+
+
+def test_a_sign_on_ends_at_the_midnight_of_its_region_with_its_brokerage_session(registered: Any) -> None:
+    user = registered
+    user.control("POST", "reset", {"at": "2026-03-03T04:50:00Z"})  # ten to midnight in New York
+    user.config(enforce_pacing=False, enforce_maintenance=False, session_cold_milliseconds=0)
+    bearer = user.send("POST", "/sso-sessions", {"credential": "alder01", "ip": "127.0.0.1"}).json()["access_token"]
+    signed = {"Authorization": f"Bearer {bearer}", "User-Agent": "tests"}
+
+    def call(path: str, body: Any = None) -> int:
+        return requests.post(f"{user.url}/v1/api{path}", json=body, headers=signed, timeout=30).status_code
+
+    assert call("/iserver/auth/ssodh/init", {"publish": True, "compete": False}) == 200
+    user.advance(11 * 60)
+    assert call("/tickle") == 200, "windows are not enforced yet"
+    user.config(enforce_maintenance=True)
+
+    assert call("/tickle") == 401
+    again = user.send("POST", "/sso-sessions", {"credential": "alder01", "ip": "127.0.0.1"}).json()["access_token"]
+    signed["Authorization"] = f"Bearer {again}"
+    assert call("/tickle") == 200
+    status = requests.post(
+        f"{user.url}/v1/api/iserver/auth/ssodh/init",
+        json={"publish": True, "compete": False},
+        headers=signed,
+        timeout=30,
+    ).json()
+    assert (status["authenticated"], status["competing"]) == (True, False), "the day before holds nobody up"
 
 
 def test_tickle_has_the_recorded_shape(trader: Trader) -> None:

@@ -168,21 +168,43 @@ def test_the_end_of_the_session_is_told_and_its_topics_fall_silent(
     assert connection["subscriptions"] == [f"sld+{ACCOUNT}"]
 
 
-def test_the_nightly_reset_ends_the_session_and_not_the_connection(user: User, line: Listener) -> None:
-    user.caller.config(enforce_maintenance=True, session_idle_seconds=90_000)
+def signed_on_at(client: Caller, instant: str) -> User:
+    client.control("POST", "reset", {"at": instant})
+    client.config(enforce_pacing=False, enforce_maintenance=False, stream_poll_milliseconds=5)
+    user = User(client)
+    user.begin()
+    return user
 
-    user.caller.advance(14 * 3600)  # 01:00 in New York
 
-    assert line.hear("sts")["args"]["authenticated"] is False
-    assert line.hear("system")["hb"] == 1795536002000 + 14 * 3600 * 1000
-
-
-def test_the_weekly_maintenance_ends_the_connection(user: User, line: Listener) -> None:
+def test_the_nightly_reset_ends_the_session_and_not_the_connection(client: Caller) -> None:
+    user = signed_on_at(client, "2026-11-25T05:05:00Z")  # five past midnight in New York
     user.caller.config(enforce_maintenance=True)
 
-    user.caller.advance((4 * 24 + 8) * 3600)  # Saturday, 19:00 in New York
+    with user.listen() as line:
+        user.caller.advance(15 * 60)
 
-    assert line.end()[0] == 1001
+        assert line.hear("sts")["args"]["authenticated"] is False
+        assert line.hear("system")["hb"] == 1795583102000 + 15 * 60 * 1000
+
+
+def test_the_weekly_maintenance_ends_the_connection(client: Caller) -> None:
+    user = signed_on_at(client, "2026-11-28T22:55:00Z")  # Saturday, 17:55 in New York
+    user.caller.config(enforce_maintenance=True)
+
+    with user.listen() as line:
+        user.caller.advance(15 * 60)
+
+        assert line.end()[0] == 1001
+
+
+def test_the_midnight_of_sign_ons_ends_the_connection(user: User, line: Listener) -> None:
+    user.caller.config(enforce_maintenance=True)
+
+    user.caller.advance(13 * 3600 + 60)  # a minute past midnight in New York
+
+    code, frames = line.end()
+    assert code == 1000
+    assert [frame["args"]["authenticated"] for frame in frames if frame["topic"] == "sts"] == [False]
 
 
 def test_a_logout_ends_the_connection(user: User, line: Listener) -> None:
