@@ -10,7 +10,7 @@ from django.urls import reverse
 from backoffice.core.errors import InvalidInput
 from backoffice.core.forms import OneUseForm
 from backoffice.people.models import Book
-from clients import rules, translate
+from clients import rules
 from clients.models import Account, AccountTask, Application
 from clients.rules import Defect, facts
 
@@ -169,7 +169,7 @@ class AliasForm(RefusableForm):
 
 
 class AddressForm(RefusableForm):
-    """A new residence address of the account's holder."""
+    """A new residence address of the account's holder, typed whole: the present one stays masked until it is asked for."""
 
     country = forms.ChoiceField(choices=_countries, label="Country", required=False)
     street1 = forms.CharField(label="Street and number", required=False)
@@ -181,7 +181,7 @@ class AddressForm(RefusableForm):
     )
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
-        super().__init__(*args, initial=translate.residence_fields(account.client.residence), **kwargs)
+        super().__init__(*args, initial={"country": account.client.country}, **kwargs)
 
     def clean(self) -> dict[str, Any]:
         _add_defects(self, [defect for defect in rules.check_address(self.cleaned_data) if defect.stops])

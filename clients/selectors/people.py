@@ -39,8 +39,11 @@ class Row:
         return [(*chip, number) for chip, number in counted.items()]
 
 
+_OF_APPLICATIONS = {"", "N", "P", "E", "Q"}  # told by their state (account-management.md 9.1)
+
+
 def chip_of(account: Account) -> tuple[str, str, str]:
-    """Return (tone, icon, word) of an account; a letter nobody has met is shown raw and neutral."""
+    """Return (tone, icon, word) of an account; a letter nobody has met says so, whatever its state."""
     if account.ibkr_status == "O":
         return (
             ("good", "check", "Open")
@@ -56,6 +59,9 @@ def chip_of(account: Account) -> tuple[str, str, str]:
         "A": ("neutral", "circle-minus", "Abandoned"),
         "R": ("bad", "x", "Rejected"),
     }
+    if account.ibkr_status not in _OF_APPLICATIONS and account.ibkr_status not in known:
+        # Its state may still read "Open", which only O says.
+        return ("neutral", "help-hexagon", f"Status {account.ibkr_status}, not known to us")
     return known.get(
         account.ibkr_status, ("neutral", "circle-dashed", account.ibkr_state or account.ibkr_status or "New")
     )
@@ -192,14 +198,18 @@ def portrait(client: Client) -> Portrait:
     )
 
 
-def _personal(client: Client) -> Iterator[Personal]:
+def masked_residence(client: Client) -> str:
+    """Return the town and the country of where the client lives, empty while nobody knows the street."""
     home = translate.residence_fields(client.residence)
-    place = ", ".join(filter(None, (home["city"], facts.country_name(home["country"]))))
+    return ", ".join(filter(None, (home["city"], facts.country_name(home["country"])))) if home["street1"] else ""
+
+
+def _personal(client: Client) -> Iterator[Personal]:
     values = (
         ("email", "E-mail", f"@{client.email.partition('@')[2]}" if client.email else ""),
         ("phone", "Mobile phone", client.phone[-3:]),
         ("date_of_birth", "Date of birth", client.date_of_birth[:4]),
-        ("residence", "Address", place if home["street1"] else ""),
+        ("residence", "Address", masked_residence(client)),
         ("tax_number", "Tax number", client.tax_number[-4:]),
     )
     for field, label, shown in values:

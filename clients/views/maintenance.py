@@ -6,7 +6,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from backoffice.audit import services as audit
 from backoffice.core.errors import InvalidInput
 from backoffice.home.parts import View
 from backoffice.people.policy import requires
@@ -15,6 +14,7 @@ from clients.models import Account, CaseKind, MaintenanceRequest
 from clients.selectors import maintenance as selectors
 from clients.selectors import timeline
 from clients.selectors.paging import page_of
+from clients.selectors.people import masked_residence
 from clients.services import maintenance as services
 from clients.views import is_fragment, reader
 
@@ -85,11 +85,6 @@ def alias(request: HttpRequest, pk: Any) -> HttpResponse:
 def address(request: HttpRequest, pk: Any) -> HttpResponse:
     account = _own(request, pk)
     form = AddressForm(request.POST or None, account=account)
-    if not form.is_bound:
-        audit.record(
-            "clients.show_address", by=reader(request), on=account, summary="The address shown, to be changed",
-            disclosed=[account.client],
-        )  # fmt: skip
     if form.is_bound and form.is_valid():
         try:
             case = services.request_address(
@@ -106,5 +101,11 @@ def _own(request: HttpRequest, pk: Any) -> Account:
 
 
 def _draw(request: HttpRequest, account: Account, form: RefusableForm, kind: CaseKind) -> HttpResponse:
-    context = {"account": account, "form": form, "kind": kind, "consequence": services.CONSEQUENCES[kind]}
+    context = {
+        "account": account,
+        "form": form,
+        "kind": kind,
+        "consequence": services.CONSEQUENCES[kind],
+        "present": masked_residence(account.client) if kind == CaseKind.ADDRESS else "",
+    }
     return render(request, "clients/change_form.html", context, status=422 if form.is_bound else 200)

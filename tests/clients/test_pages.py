@@ -10,10 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 from django.urls import reverse
 
+from backoffice.audit import disclosures
 from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.home import registry, selectors
 from backoffice.journal.models import Inquiry, Submission
+from clients import translate
 from clients.models import AccountTask, Application, Client, Document, MaintenanceRequest
 from clients.selectors import today
 from clients.services import applications
@@ -428,6 +430,23 @@ def test_a_change_of_address_refuses_a_po_box_and_keeps_what_was_typed(
     assert "IBKR does not take a post office box as a residence." in page
     assert 'value="Lahr"' in page
     assert MaintenanceRequest.objects.count() == 0
+
+
+def test_the_form_of_a_new_address_keeps_the_present_one_masked_until_a_reason_is_given(
+    open_account: Make, master: Any, advisor: Any, browse: Any
+) -> None:
+    account = open_account(master)
+    street = translate.residence_fields(account.client.residence)["street1"]
+    browser = browse(advisor)
+
+    page = browser.get(reverse("clients:account_address", args=[account.pk])).content.decode()
+
+    reveal = reverse("clients:client_reveal", args=[account.client_id, "residence"])
+    assert street
+    assert street not in page
+    assert f'hx-post="{reveal}"' in page
+    assert not disclosures.of(account.client)
+    assert street in browser.post(reveal, {"reason": "IBKR asked"}).content.decode()
 
 
 def test_a_change_leads_to_its_case_with_before_and_after(
