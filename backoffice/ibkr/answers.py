@@ -23,7 +23,9 @@ from backoffice.ibkr.wire import Json, Unreadable, decode
 
 # The request, or one with the same key, is already there: look, do not count it as refused.
 _EVIDENCE_OF_PRESENCE = re.compile(
-    r"already registered|already processed|DU[BP]\w*_CP|already exists for counterparty", re.IGNORECASE
+    r"already registered|already processed|DU[BP]\w*_CP|already exists for counterparty"
+    r"|external (?:\w+ )?id\b.*\balready in use",
+    re.IGNORECASE,
 )
 _SESSION_NOT_READY = re.compile(
     r"no bridge|init session first|query /accounts first|not authenticated|not primed", re.IGNORECASE
@@ -168,14 +170,19 @@ def gateway_write(reply: Reply) -> dict[str, Json]:
     problem = problem_in(body)
     if problem is not None and problem.shows_presence:
         raise OutcomeUnknown(
-            f"IBKR already knows this key: {problem.text}", status=reply.status, exchange=reply.exchange
+            f"IBKR already knows this key: {problem.text}",
+            status=reply.status,
+            is_known_there=True,
+            exchange=reply.exchange,
         )
     if is_rejected_instruction(body) and 400 <= reply.status < 500:
         raise _rejected(problem or Problem("The instruction was rejected."), reply)
     if (error := refused_access(reply, body)) is not None:
         raise error
     if reply.status == 208:
-        raise OutcomeUnknown("IBKR already knows this instruction id.", status=208, exchange=reply.exchange)
+        raise OutcomeUnknown(
+            "IBKR already knows this instruction id.", status=208, is_known_there=True, exchange=reply.exchange
+        )
     if 200 <= reply.status < 300:
         if not isinstance(body, dict):
             raise OutcomeUnknown("IBKR's answer cannot be read.", status=reply.status, exchange=reply.exchange)

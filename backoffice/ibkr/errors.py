@@ -123,4 +123,18 @@ class Unavailable(IbkrError):
 
 
 class OutcomeUnknown(IbkrError):
-    """A write left and its outcome is not known, or the answer shows it may already exist: never resend; look."""
+    """A write left and its outcome is not known, or the answer shows it may already exist: never resend; look.
+
+    `is_known_there`: IBKR said that it has this key already, so looks that show nothing under it prove no absence.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        is_known_there: bool = False,
+        exchange: "Exchange | None" = None,
+    ) -> None:
+        super().__init__(reason, status=status, exchange=exchange)
+        self.is_known_there = is_known_there

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from backoffice.audit import exchanges
 from backoffice.audit import services as audit
@@ -126,7 +126,7 @@ def _lease_seconds(row: Submission) -> int:
     return max(configured, 180) if row.lane == "accounts" and configured >= 60 else configured
 
 
-def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Asked]) -> Outcome:
+def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Asked | Unknown]) -> Outcome:
     """Send once. Marks SENDING and commits before `call` may write a byte, then names what came of it.
 
     `call` makes its own client: a key that cannot be had is then NotSent, and the row waits with that as its reason.
@@ -186,9 +186,13 @@ def _require_still_ours(submission: Submission, state: State) -> None:
 
 def _evidence(error: ibkr.IbkrError) -> Any:
     """Return what came back in place of a readable answer, redacted and as it is stored: Decimals as text."""
-    if (exchange := error.exchange) is None:
+    seen: dict[str, Any] = {}
+    if (exchange := error.exchange) is not None:
+        seen = {"outcome": exchange.outcome, "status": exchange.status, "said": exchange.answer}
+    if isinstance(error, ibkr.OutcomeUnknown) and error.is_known_there:
+        seen["is_known_there"] = True
+    if not seen:
         return None
-    seen = {"outcome": exchange.outcome, "status": exchange.status, "said": exchange.answer}
     return json.loads(json.dumps(seen, cls=DecimalEncoder))
 
 
@@ -374,12 +378,14 @@ def _take_as_absent(current: Submission) -> None:
 def _is_proven_absent(submission: Submission, serial: int | None) -> bool:
     """All of reliability.md C.5: quiet time, several clean looks in a row over a minute, one session, sender gone.
 
-    And nothing that speaks against it: no answer of IBKR's that it took it, no look that showed something under its key.
+    And nothing that speaks against it: no answer of IBKR's that it took it or knows its key, no look that showed something
+    under its key.
     """
     last = submission.attempts.last()
     if last is None or not _has_stopped_sending(last):
         return False
-    if submission.attempts.filter(outcome=AttemptOutcome.ACK).exists():
+    speaking = Q(outcome=AttemptOutcome.ACK) | Q(answer__is_known_there=True)
+    if submission.attempts.filter(speaking).exists():
         return False
     now = clock.now()
     quiet_since = last.finished_at or last.deadline

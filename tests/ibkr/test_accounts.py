@@ -225,11 +225,39 @@ def test_http_200_with_error_is_a_refusal_with_all_of_ibkrs_sentences(bench: Ben
     assert bench.server.connections == 1
 
 
-def test_already_processed_is_evidence_of_presence_not_a_refusal(bench: Bench) -> None:
-    bench.server.play(answer(200, processed(status="Error", error=[{"value": "Already Processed"}])))
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Already Processed",
+        "External User Id demo-1001 in User node is already in use. Please provide a different id.",
+    ],
+)
+def test_an_id_that_is_used_is_evidence_of_presence_not_a_refusal(bench: Bench, words: str) -> None:
+    bench.server.play(answer(200, processed(status="Error", error=[{"value": words}])))
 
-    with pytest.raises(OutcomeUnknown, match="already knows"):
+    with pytest.raises(OutcomeUnknown, match="already knows") as caught:
         bench.client.accounts.create(MINIMAL)
+
+    assert caught.value.is_known_there
+
+
+def test_a_username_that_is_taken_is_a_refusal(bench: Bench) -> None:
+    words = "All usernames starting with the prefix, demo are already taken."
+    bench.server.play(answer(200, processed(status="Error", error=[{"value": words}])))
+
+    with pytest.raises(Rejected):
+        bench.client.accounts.create(MINIMAL)
+
+
+def test_a_failed_application_is_a_record_whatever_it_says_is_not_found(bench: Bench) -> None:
+    words = "Fee template called [Gold] not found for master [F1000001]"
+    failed = processed(status="Error", error=[{"value": words}])["fileData"]
+    bench.server.play(answer(200, {"isProcessed": True, **failed, "hasError": True, "errorDescription": words}))
+
+    record = bench.client.accounts.by_external_id("demo-1001")
+
+    assert record is not None
+    assert (record.is_success, record.errors, record.account_id) == (False, (words,), None)
 
 
 PROBLEM = {"type": "/simple", "title": "Bad Request", "status": 400, "detail": "Contains non ASCII character."}

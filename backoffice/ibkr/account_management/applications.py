@@ -30,7 +30,9 @@ def accepted_application(reply: Reply) -> ApplicationAccepted:
     if not verdict.is_success:
         if verdict.problem.shows_presence:
             raise OutcomeUnknown(
-                f"IBKR already knows this application: {verdict.problem.text}", exchange=reply.exchange
+                f"IBKR already knows this application: {verdict.problem.text}",
+                is_known_there=True,
+                exchange=reply.exchange,
             )
         raise rejected(verdict.problem, reply)
     accepted = _or_unknown({**body, **given(verdict), "is_processed": True}, body, reply)
@@ -42,6 +44,9 @@ def accepted_application(reply: Reply) -> ApplicationAccepted:
 def application_record(reply: Reply) -> ApplicationRecord | None:
     """Return what GET /accounts holds, in either of its shapes; None when IBKR says that it knows nothing."""
     body = readable_or_none(reply)
+    if reply.status == 200 and isinstance(body, dict) and verdict_of({"fileData": body.get("data")}) is not None:
+        # A processed application that failed is an answer, whatever its reasons say is not there.
+        return _record(body, reply)
     problem = problem_in(body)
     if reply.status == 404 or (
         problem is not None and reply.status in (200, 400) and _UNKNOWN_KEY.search(problem.text)
@@ -49,8 +54,6 @@ def application_record(reply: Reply) -> ApplicationRecord | None:
         return None
     if reply.status == 200 and isinstance(body, dict) and not body:
         return None
-    if reply.status == 200 and isinstance(body, dict) and verdict_of({"fileData": body.get("data")}) is not None:
-        return _record(body, reply)  # a processed application that failed is an answer, not an error of the call
     return _record(object_read(reply), reply)
 
 

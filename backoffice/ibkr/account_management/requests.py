@@ -43,6 +43,8 @@ class Requests:
             "message": found.get("message"),
             "errors": verdict.errors,
             "accounts": found.get("accounts") or [],
+            "users": found.get("users") or [],
+            "entities": found.get("entities") or [],
             "pending_tasks": found.get("pendingTasks") or [],
         }
         return read_answer(RequestStatus, told, reply, raw=body)

@@ -3,7 +3,7 @@
 from pydantic import AliasChoices, Field
 
 from backoffice.ibkr.parsing import Id, Instant, Number, OptionalId, Text
-from backoffice.ibkr.types.accounts.applications import AssignedAccount
+from backoffice.ibkr.types.accounts.applications import AssignedAccount, AssignedEntity, AssignedUser
 from backoffice.ibkr.types.accounts.tasks import Task
 from backoffice.ibkr.types.base import Answer
 
@@ -47,6 +47,8 @@ class RequestStatus(Answer):
     submitted_at: Instant = Field(default=None, validation_alias=AliasChoices("dateSubmitted", "executedAt"))
     errors: tuple[str, ...] = ()
     accounts: tuple[AssignedAccount, ...] = ()
+    users: tuple[AssignedUser, ...] = ()
+    entities: tuple[AssignedEntity, ...] = ()
     pending_tasks: tuple[Task, ...] = ()
 
     @property
