@@ -37,6 +37,7 @@ class Environment(BaseSettings):
     TRUSTED_PROXY: bool = False
     DATABASE_POOL_SIZE: int = Field(default=8, ge=1, le=100)
     IBKR_EGRESS_IP: str = "127.0.0.1"
+    IBKR_LISTED_OPERATIONS: str = ""
     JOURNAL_LEASE_SECONDS: int = Field(default=90, ge=2)
     JOURNAL_QUIET_SECONDS: int = Field(default=120, ge=0)
     JOURNAL_LOOK_SECONDS: str = "5,15,45,120,300,600"
@@ -140,6 +141,7 @@ IBKR_EGRESS_IP = env.IBKR_EGRESS_IP
 
 JOURNAL_LEASE_SECONDS = env.JOURNAL_LEASE_SECONDS
 JOURNAL_QUIET_SECONDS = env.JOURNAL_QUIET_SECONDS
+IBKR_LISTED_OPERATIONS = frozenset(name.strip() for name in env.IBKR_LISTED_OPERATIONS.split(",") if name.strip())
 JOURNAL_LOOK_SECONDS = [int(step) for step in env.JOURNAL_LOOK_SECONDS.split(",")]
 REVEALS_PER_HOUR = env.REVEALS_PER_HOUR
 QUESTION_SECONDS = env.QUESTION_SECONDS

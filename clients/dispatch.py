@@ -6,6 +6,7 @@ import logging
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from backoffice.broker import client as broker
@@ -24,10 +25,11 @@ from backoffice.ibkr.types.accounts import (
 from backoffice.ibkr.types.changes import AddressChange, AliasChange
 from backoffice.ibkr.types.documents import Document as SentDocument
 from backoffice.ibkr.types.documents import DocumentFile, DocumentSubmission
+from backoffice.ibkr.types.operation import Operation
 from backoffice.ibkr.types.sso import PortalPage
 from backoffice.journal import inquiries, sending
 from backoffice.journal.models import Submission
-from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, Look, Refused
+from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, Look, Refused, Unknown
 from clients import selectors
 from clients.models import Account, Application, CaseKind, Document, MaintenanceRequest
 from clients.services import applications, documents, maintenance, unsent
@@ -61,15 +63,18 @@ def send_application(submission_pk: str) -> None:
                     applications.mark_refused(application, reason.splitlines())
 
 
-def _create(client: IbkrClient, submission: Submission) -> Accepted | Refused:
+def _create(client: IbkrClient, submission: Submission) -> Accepted | Refused | Unknown:
     request = HybridIndividualApplication.model_validate(submission.payload)
     try:
         accepted = client.accounts.create(request)
     except ibkr.Rejected as refusal:
         return Refused("\n".join(refusal.reasons))
     if not accepted.is_processed or accepted.account_id is None:
-        # Queued: whether it becomes an account is not known yet. The looks by external id will tell.
-        raise ibkr.OutcomeUnknown(f"IBKR queued it as request {accepted.request_id} and has not decided yet.")
+        # Queued: whether it becomes an account is not known yet. The looks by external id and by request will tell.
+        return Unknown(
+            f"IBKR queued it as request {accepted.request_id} and has not decided yet.",
+            answer={"request_id": accepted.request_id, "raw": accepted.raw},
+        )
     given = _given(accepted.account_id, accepted.users, accepted.entities)
     return Accepted(accepted.account_id, answer={"given": given, "raw": accepted.raw})
 
@@ -104,6 +109,8 @@ def _look_for_application(client: IbkrClient, submission: Submission) -> Look:
         record = client.accounts.by_external_id(submission.key)
         if record is not None:
             return _found(record, source)
+        if (request_id := _queued_as(submission)) is not None:
+            return _look_at_request(client, request_id)
         return _nothing_under_key(client, submission, source)
     except ibkr.IbkrError as error:
         return Inconclusive(source, error.reason)
@@ -117,6 +124,28 @@ def _found(record: ApplicationRecord, source: str) -> Look:
         return Inconclusive(source, "IBKR has the application and has not decided yet.")
     given = _given(record.account_id, record.users, record.entities)
     return Found(reference=record.account_id, source=source, data={"given": given})
+
+
+def _queued_as(submission: Submission) -> str | None:
+    """The number IBKR gave the newest sending that it queued."""
+    answers = submission.attempts.order_by("-number").values_list("answer", flat=True)
+    return next((str(each["request_id"]) for each in answers if each and each.get("request_id")), None)
+
+
+def _look_at_request(client: IbkrClient, request_id: str) -> Look:
+    """IBKR has what it gave a number for, so nothing here is ever taken for absence."""
+    source = f"GET /requests/{request_id}/status"
+    status = client.requests.status(request_id, "response")
+    if status is None:
+        return Inconclusive(source, "IBKR does not show the request that it gave this number.")
+    account_id = status.accounts[0].account_id if status.accounts else status.account_id
+    if status.is_success is False:
+        reasons = [*status.errors] or [status.message or "IBKR refused it without saying why."]
+        return Found(reference="", source=source, detail=" ".join(reasons), is_rejected=True, data={"reasons": reasons})
+    if status.is_success and account_id:
+        given = _given(account_id, status.users, status.entities)
+        return Found(reference=account_id, source=source, data={"given": given})
+    return Inconclusive(source, f"IBKR says {status.status or 'nothing'} of it and names no account yet.")
 
 
 def _nothing_under_key(client: IbkrClient, submission: Submission, source: str) -> Look:
@@ -230,22 +259,21 @@ def _hand_in(client: IbkrClient, document: Document, promised: dict[str, Any]) -
         return Refused("The stored file is not the one that was promised; nothing was sent.")
     holder = document.task.account.client
     signer = document.uploaded_by.last_login or document.uploaded_at
-    accepted = client.accounts.submit_documents(
-        DocumentSubmission(
-            account_id=promised["account"],
-            documents=(
-                SentDocument(
-                    form_number=int(promised["form"]),
-                    file=DocumentFile.from_bytes(promised["file"], content),
-                    signed_by=(documents.signature(holder),),
-                    exec_timestamp=document.uploaded_at,
-                    exec_login_timestamp=min(signer, document.uploaded_at),
-                    expiration_date=document.expires_on,
-                    **_proof(promised["form"], promised["proof"]),
-                ),
+    submission = DocumentSubmission(
+        account_id=promised["account"],
+        documents=(
+            SentDocument(
+                form_number=int(promised["form"]),
+                file=DocumentFile.from_bytes(promised["file"], content),
+                signed_by=(documents.signature(holder),),
+                exec_timestamp=document.uploaded_at,
+                exec_login_timestamp=min(signer, document.uploaded_at),
+                expiration_date=document.expires_on,
+                **_proof(promised["form"], promised["proof"]),
             ),
-        )
+        ),
     )
+    accepted = client.accounts.change(submission, listed=_is_listed(submission))
     return Accepted(accepted.request_id or "", answer={"raw": accepted.raw})
 
 
@@ -304,8 +332,14 @@ def send_change(submission_pk: str) -> None:
 
 def _change(client: IbkrClient, case: MaintenanceRequest, submission: Submission) -> Accepted:
     model = AliasChange if case.kind == CaseKind.ALIAS else AddressChange
-    accepted = client.accounts.change(model.model_validate(submission.payload))
+    change = model.model_validate(submission.payload)
+    accepted = client.accounts.change(change, listed=_is_listed(change))
     return Accepted("" if accepted.is_processed else accepted.request_id or "", answer={"raw": accepted.raw})
+
+
+def _is_listed(operation: Operation) -> bool | None:
+    """Whether it goes as an array of one: IBKR shows both forms (account-management.md 10), so a setting decides."""
+    return operation.operation in settings.IBKR_LISTED_OPERATIONS or None
 
 
 def look_for_change(submission_pk: str) -> None:
@@ -403,6 +437,16 @@ def answer_portal_link(inquiry_pk: str) -> None:
             account.username, ip=inquiry.params["address"]
         )
     except ibkr.IbkrError as error:
-        inquiries.fail(inquiry, f"IBKR gave no link: {error.reason}")
+        inquiries.fail(inquiry, _why_no_link(error, inquiry.params["address"]))
         return
     inquiries.answer(inquiry, {"url": session.opening(PortalPage(inquiry.params["page"]))})
+
+
+def _why_no_link(error: ibkr.IbkrError, address: str) -> str:
+    is_about_ip = isinstance(error, ibkr.Rejected) and "ip" in {each.field for each in error.fields}
+    if is_about_ip and ":" in address:
+        return (
+            "IBKR takes no IPv6 address for a link into its portal, and you are here from one."
+            " Come by IPv4 (another network, or IPv6 switched off) and ask again."
+        )
+    return f"IBKR gave no link: {error.reason}"

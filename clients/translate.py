@@ -57,6 +57,8 @@ _FIELD_OF_SENTENCE = (
     (r"country|resident|ib entity|under ibllc", "country"),
 )
 
+_NOT_ASCII = re.compile(r"non[ -]?ascii", re.IGNORECASE)
+
 _PRIVATE = frozenset(
     {"email", "number", "dateOfBirth", "street1", "street2", "tin", "city", "postalCode", "ssn", "taxId", "passport"}
 )
@@ -183,6 +185,17 @@ def field_of_sentence(sentence: str) -> str:
     """Return the field IBKR's sentence is about, or "" when it fits none."""
     lowered = sentence.lower()
     return next((field for pattern, field in _FIELD_OF_SENTENCE if re.search(pattern, lowered)), "")
+
+
+def refusals_of(sentences: Iterable[str], draft: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return IBKR's sentences with the fields they are about; one about letters stands at every field that has such."""
+    found = []
+    for text in sentences:
+        fields = [field_of_sentence(text)]
+        if _NOT_ASCII.search(text):
+            fields = [name for name, value in draft.items() if isinstance(value, str) and not value.isascii()] or fields
+        found += [{"field": field, "words": text} for field in fields]
+    return found
 
 
 def residence_fields(stored: str) -> dict[str, str]:

@@ -48,7 +48,9 @@ def fetch_report(item_pk: str) -> None:
     try:
         file = client.reports.statement(report.account.number, report.period, report.period, language=report.language)
     except Rejected as error:
-        services.record_failure(item, reason=error.reason, is_final=error.status == 402)
+        # 402 is said of accounts that are not ours, and may be said where there is no data yet (account-management.md 15).
+        is_final = error.status == 402 and not report.account.is_open
+        services.record_failure(item, reason=" ".join(error.reasons), is_final=is_final)
         return
     except IbkrError as error:
         services.record_failure(item, reason=error.reason, is_final=False)

@@ -32,7 +32,10 @@ def meaning(words: str) -> str:
     """Say what IBKR's refusal of a statement means and what to do."""
     lower = words.lower()
     if "cannot be fulfilled for the account" in lower:
-        return "IBKR does not give our connection this account's reports. Operations checks the account's master."
+        return (
+            "IBKR says this of an account that is not under our master, and may say it of a report that is not ready."
+            " Ask again tomorrow; if it stays, operations checks the account's master."
+        )
     if "invalid" in lower or "date" in lower:
-        return "IBKR has no statement for this period yet. It is asked for again by itself."
-    return "IBKR did not give the file. Nothing is lost: it is asked for again by itself, and you may ask at once."
+        return "IBKR has no statement for this period yet. Ask again tomorrow."
+    return "IBKR did not give the file, however often it was asked. Nothing is lost: you may ask again at any time."

@@ -163,7 +163,7 @@ def mark_refused(application: Application, sentences: Iterable[str]) -> None:
     row: Application = Application.objects.select_for_update().get(pk=application.pk)
     if row.status != ApplicationStatus.SUBMITTED:
         return
-    refusals = [{"field": translate.field_of_sentence(text), "words": text} for text in sentences]
+    refusals = translate.refusals_of(sentences, row.draft)
     base, _, number = row.external_id.partition(".")
     now = clock.now()
     APPLICATION_LIFECYCLE.move(

@@ -1,6 +1,7 @@
 """The report vault: what is offered, what is held, what is missing, and that a file is what IBKR gave."""
 
 import base64
+import html
 import json
 import uuid
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from clients.models import Account, Client
 from clients.services import retention
 from reporting import dispatch, services, translate
 from reporting.contributions import inbox
-from reporting.models import FetchItem, FetchRequest, ItemState, Offer, Report, ReportFile, State
+from reporting.models import FetchItem, FetchRequest, Granularity, ItemState, Offer, Report, ReportFile, State
 from reporting.selectors import grid, progress
 from tests.funding.conftest import make_account
 
@@ -389,19 +390,51 @@ def test_the_same_statement_again_is_the_same_version_and_a_reissued_one_the_nex
     assert report.files.count() == 2
 
 
-def test_a_refusal_is_kept_in_ibkrs_words_with_its_meaning(connected_master: Any, book: Book, advisor: Any) -> None:
-    stranger = make_account("U9999999", connected_master, book)
-    services.record_offer(stranger, monthly=months(), annual=())
-    report = Report.objects.filter(account=stranger)[0]
+@pytest.mark.parametrize(
+    ("number", "no_data_status", "said"),
+    [
+        ("U9999999", None, "not under our master, and may say it of a report that is not ready"),
+        ("U1000013", 402, "not under our master, and may say it of a report that is not ready"),
+        ("U1000013", 400, "IBKR has no statement for this period yet"),
+    ],
+)
+def test_a_refusal_is_tried_again_and_then_kept_in_ibkrs_words_with_its_meaning(
+    connected_master: Any, book: Book, advisor: Any, sandbox: Any, number: str, no_data_status: int | None, said: str
+) -> None:
+    """402 is said of another's account, and perhaps of a report that is not ready: an open account of ours waits for it."""
+    sandbox.config(no_data_status=no_data_status)
+    account = make_account(number, connected_master, book)
+    services.record_offer(account, monthly=months(), annual=[str(clock.today(clock.NEW_YORK).year)])
+    report = Report.objects.get(account=account, granularity=Granularity.ANNUAL)
     request = services.request_fetch(reports=[report], by=advisor, intent=uuid.uuid4())
+    item = request.items.get()
 
-    dispatch.fetch_report(str(request.items.get().pk))
+    dispatch.fetch_report(str(item.pk))
+    report.refresh_from_db()
+    assert (report.state, report.tries) == (State.FETCHING, 1)
+    for _ in range(3):
+        FetchItem.objects.update(due_at=clock.now())
+        dispatch.fetch_report(str(item.pk))
 
     page = browser_of(advisor).get(report.get_absolute_url()).content.decode()
     report.refresh_from_db()
     assert report.state == State.FAILED
-    assert report.failure in page
-    assert translate.meaning(report.failure) in page.replace("&#x27;", "'")
+    shown = html.unescape(page)
+    assert report.failure in shown
+    assert translate.meaning(report.failure) in shown
+    assert said in shown
+
+
+def test_an_account_that_is_not_open_is_refused_at_once(connected_master: Any, book: Book, advisor: Any) -> None:
+    stranger = make_account("U9999999", connected_master, book)
+    services.record_offer(stranger, monthly=months(), annual=())
+    report = Report.objects.filter(account=stranger)[0]
+    request = services.request_fetch(reports=[report], by=advisor, intent=uuid.uuid4())
+    Account.objects.filter(pk=stranger.pk).update(ibkr_status="C")
+
+    dispatch.fetch_report(str(request.items.get().pk))
+
+    assert Report.objects.get(pk=report.pk).state == State.FAILED
 
 
 def test_something_that_is_no_pdf_is_not_kept(at_sandbox: Account, advisor: Any, sandbox: Any) -> None:
