@@ -29,6 +29,19 @@ class Origin:
 origin: ContextVar[Origin | None] = ContextVar("origin", default=None)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A row an act is about to change beside its object, and its digest before; an empty one for a row that is made."""
+
+    row: models.Model
+    before: str = ""
+
+
+def standing(*rows: models.Model) -> list[Standing]:
+    """Return rows with their digests as they stand now; handed to `record` once they are changed, as `changed`."""
+    return [Standing(row, digest(row)) for row in rows]
+
+
 @transaction.atomic
 def record(
     action: str,
@@ -37,22 +50,28 @@ def record(
     on: models.Model | None = None,
     summary: str,
     before: str = "",
+    changed: Iterable[Standing] = (),
     disclosed: Iterable[models.Model] = (),
     **data: Any,
 ) -> Entry:
     """Write one entry in the caller's transaction: the act and its record stand or fall together.
 
     `summary` and `data` hold references and digests only, no personal data; `data` takes text, whole numbers, lists and
-    objects. `before` is `digest(on)` from before the change; left out, it is the digest at the object's last entry. The
-    digest after it is taken here. `disclosed` are the rows whose personal data the act lets out, so that "who saw this
-    person" can be answered. Raises TypeError for other data.
+    objects. `before` is `digest(on)` from before the change; left out, the act made the object, of which there is no entry
+    yet, or left it as it was. The digest after it is taken here, of the row as the database has it, so an entry is
+    written after its act; it is empty when the row is gone. `changed` are other rows that the act made, changed or
+    deleted, with their digests before it. `disclosed` are the rows whose personal data the act lets out, so that "who saw
+    this person" can be answered. Raises TypeError for other data.
     """
     here = origin.get() or Origin()
     seen = sorted({(row._meta.label_lower, str(row.pk)) for row in disclosed})
     if seen:
         data["disclosed"] = len(seen)
         data["disclosed_sha256"] = digest_of_disclosed(seen, keys.current())
+    if beside := [_line(each) for each in changed]:
+        data["changed"] = beside
     canonical.require_plain(data)
+    after = digest_now(on) if on is not None else ""
     entry = Entry(
         id=_next_id(),
         at=clock.now(),
@@ -63,8 +82,8 @@ def record(
         summary=summary,
         address=_address(here.address),
         correlation=here.correlation,
-        before=before or _last_known(on),
-        after=digest(on) if on is not None else "",
+        before=before or (after if _is_known(on) else ""),
+        after=after,
         data=data,
         key_id=keys.current(),
     )
@@ -102,11 +121,15 @@ def _next_id() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _last_known(row: models.Model | None) -> str:
+def _is_known(row: models.Model | None) -> bool:
     if row is None or row.pk is None:
-        return ""
-    told = Entry.objects.filter(subject_model=row._meta.label_lower, subject_id=str(row.pk))
-    return told.order_by("-at", "-id").values_list("after", flat=True).first() or ""
+        return False
+    return Entry.objects.filter(subject_model=row._meta.label_lower, subject_id=str(row.pk)).exists()
+
+
+def _line(each: Standing) -> dict[str, str]:
+    row = each.row
+    return {"object": row._meta.label_lower, "id": str(row.pk), "before": each.before, "after": digest_now(row)}
 
 
 def _address(text: str | None) -> str | None:
@@ -126,10 +149,16 @@ def digest(row: models.Model) -> str:
     fields = [field for field in row._meta.concrete_fields if not getattr(field, "generated", False)]
     values = {field.attname: getattr(row, field.attname) for field in fields}
     if any(hasattr(value, "resolve_expression") for value in values.values()):
-        return digest(type(row)._base_manager.get(pk=row.pk))  # the database computed it: look what came of it
+        return digest(row._meta.model._base_manager.get(pk=row.pk))  # the database computed it: look what came of it
     plain = {field.attname: _plain(field, values[field.attname]) for field in fields}
     text = json.dumps([row._meta.label_lower, plain], sort_keys=True, cls=DecimalEncoder)
     return keys.sign("digest", text.encode(), keys.current())
+
+
+def digest_now(row: models.Model) -> str:
+    """Return the digest of a row as the database has it, whatever is in memory; empty when it is not there."""
+    kept = row._meta.model._base_manager.filter(pk=row.pk).first()  # a request's user is a proxy of its row
+    return digest(kept) if kept is not None else ""
 
 
 def digest_of_disclosed(seen: list[tuple[str, str]], key_id: str) -> str:

@@ -42,6 +42,7 @@ def _set_gate(*, scope: str, key: str, reason: str, by: User, is_open: bool) -> 
         raise InvalidInput("reason", "A reason is needed.", "Say in a few words why; it is shown on every page.")
     if not _is_a_place(scope, key):
         raise InvalidInput("key", "There is nothing of this name to stop.", "Take one from the list of the page.")
+    standing = Gate.objects.filter(scope=scope, key=key).first()
     gate, _ = Gate.objects.update_or_create(
         scope=scope,
         key=key,
@@ -49,7 +50,8 @@ def _set_gate(*, scope: str, key: str, reason: str, by: User, is_open: bool) -> 
     )
     verb = "opened" if is_open else "stopped"
     action = "broker.open_gate" if is_open else "broker.close_gate"
-    audit.record(action, by=by, on=gate, summary=f"{gate} {verb}", reason=gate.reason)
+    before = audit.digest(standing) if standing is not None else ""
+    audit.record(action, by=by, on=gate, summary=f"{gate} {verb}", before=before, reason=gate.reason)
     return gate
 
 
@@ -94,7 +96,10 @@ def add_connection(*, by: User | None = None, **columns: Any) -> MasterAccount:
         account=account, environment=columns.pop("environment"), defaults=columns
     )
     BrokerageSession.objects.get_or_create(master=master)
-    audit.record("broker.add_connection", by=by, on=master, summary=f"Connection {account} ({environment})")
+    audit.record(
+        "broker.add_connection", by=by, on=master, summary=f"Connection {account} ({environment})",
+        before=audit.digest(before) if before is not None else "",
+    )  # fmt: skip
     return master
 
 
@@ -104,9 +109,12 @@ def name_next_key(master: MasterAccount, *, key_id: str, source: str, by: User |
     if key_id == master.key_id:
         raise InvalidInput("next_key_id", "This is the key in use.", "Give the id of the new key, as IBKR knows it.")
     _require_key("next_private_key_path", source, master.environment)
+    before = audit.digest_now(master)
     MasterAccount.objects.filter(pk=master.pk).update(next_key_id=key_id, next_private_key_path=source)
     master.refresh_from_db()
-    audit.record("broker.name_next_key", by=by, on=master, summary=f"Next key of {master.account}: {key_id}")
+    audit.record(
+        "broker.name_next_key", by=by, on=master, summary=f"Next key of {master.account}: {key_id}", before=before
+    )
     return master
 
 
@@ -119,7 +127,7 @@ def use_next_key(master: MasterAccount, *, by: User | None = None) -> MasterAcco
             "next_key_id", "No next key is named.", "Make one with manage.py make_key and name it first."
         )
     _require_key("next_private_key_path", master.next_private_key_path, master.environment)
-    old = master.key_id
+    before, old = audit.digest(master), master.key_id
     MasterAccount.objects.filter(pk=master.pk).update(
         key_id=master.next_key_id,
         private_key_path=master.next_private_key_path,
@@ -129,8 +137,9 @@ def use_next_key(master: MasterAccount, *, by: User | None = None) -> MasterAcco
     )
     master.refresh_from_db()
     audit.record(
-        "broker.use_next_key", by=by, on=master, summary=f"{master.account} signs with {master.key_id}, not {old}"
-    )
+        "broker.use_next_key", by=by, on=master, summary=f"{master.account} signs with {master.key_id}, not {old}",
+        before=before,
+    )  # fmt: skip
     return master
 
 
@@ -182,6 +191,9 @@ def ask_for_test(master: MasterAccount, *, by: User, with_next_key: bool = False
     if with_next_key and not master.next_key_id:
         raise InvalidInput("with_next_key", "No next key is named.", "Name it with manage.py rotate_key.")
     test = ConnectionTest.objects.create(master=master, with_next_key=with_next_key, asked_by=by, asked_at=clock.now())
-    audit.record("broker.test_connection", by=by, on=master, summary=f"Test of {master.account} asked for")
+    audit.record(
+        "broker.test_connection", by=by, on=master, summary=f"Test of {master.account} asked for",
+        changed=[audit.Standing(test)],
+    )  # fmt: skip
     ring_on_commit("broker.answer_test", test.pk)
     return test

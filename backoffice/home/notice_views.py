@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput
 from backoffice.home import notices, paging, registry
@@ -56,7 +55,7 @@ def notice_count(request: HttpRequest) -> HttpResponse:
 def notice_open(request: HttpRequest, pk: Any) -> HttpResponse:
     """Mark a notice as seen and go to what it is about."""
     notice = get_object_or_404(Notice.objects.visible_to(reader(request)), pk=pk)
-    notices.mark_read([notice])
+    notices.mark_read(notice, by=reader(request))
     is_ours = url_has_allowed_host_and_scheme(notice.url, allowed_hosts=None)
     return redirect(notice.url if is_ours else "home:today")
 
@@ -103,8 +102,7 @@ def notice_settings(request: HttpRequest) -> HttpResponse:
     wish = notices.preference_of(reader(request))
     form = NoticePreferenceForm(request.POST or None, instance=wish)
     if form.is_valid():
-        kept = form.save()
-        audit.record("home.wish", by=kept.user, on=kept, summary="How they want to be told was changed")
+        notices.keep_preference(form.instance)
         messages.success(request, "Kept. It holds from the next notice on.")
         return redirect("home:notice_settings")
     return render(request, "home/notice_settings.html", {"form": form}, status=422 if form.is_bound else 200)

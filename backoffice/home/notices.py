@@ -5,7 +5,6 @@ no longer there is over. A matter that got worse is unread again. Putting off hi
 until a time, for a reason; it goes on standing for everybody else.
 """
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
@@ -24,6 +23,7 @@ URGENT = ("answer", "doubt")  # groups whose matters cannot wait for a digest
 LATE = Q(group="approval", tone="bad")  # nor can what should have been decided by now
 _RANK = {"good": 0, "neutral": 0, "info": 1, "wait": 2, "bad": 3, "unknown": 3}
 LONGEST_SNOOZE = timedelta(days=14)
+_LISTED = 50
 
 
 def is_urgent(notice: Notice) -> bool:
@@ -87,13 +87,26 @@ def unread_count(user: User) -> int:
     return len(new.values_list("pk", flat=True)[:100])
 
 
-def mark_read(notices: Iterable[Notice]) -> None:
-    Notice.objects.filter(pk__in=[each.pk for each in notices], read_at__isnull=True).update(read_at=clock.now())
+@transaction.atomic
+def mark_read(notice: Notice, *, by: User) -> None:
+    """Mark one as seen, by whoever it is for."""
+    _see(Notice.objects.filter(pk=notice.pk), by)
 
 
+@transaction.atomic
 def mark_all_read(user: User) -> int:
     """Mark everything this person has as seen; return how many that were."""
-    return Notice.objects.visible_to(user).unread().update(read_at=clock.now())
+    return _see(Notice.objects.visible_to(user), user)
+
+
+def _see(notices: "QuerySet[Notice]", by: User) -> int:
+    unread = list(notices.filter(read_at=None).select_for_update(of=("self",)).order_by("pk"))
+    for start in range(0, len(unread), _LISTED):  # an entry stays readable however many there are
+        some = unread[start : start + _LISTED]
+        was = audit.standing(*some)
+        Notice.objects.filter(pk__in=[each.pk for each in some]).update(read_at=clock.now())
+        audit.record("home.read_notices", by=by, summary=f"Saw {len(some)} notices", changed=was)
+    return len(unread)
 
 
 @transaction.atomic
@@ -104,19 +117,31 @@ def snooze(notice: Notice, *, until: datetime, reason: str, by: User) -> None:
         raise InvalidInput("until", "A matter can be put off for two weeks at most.", "Choose a nearer time.")
     if not reason.strip():
         raise InvalidInput("reason", "Why it can wait is missing.", "A few words; the audit keeps them.")
+    before = audit.digest_now(notice)
     Notice.objects.filter(pk=notice.pk).update(snoozed_until=until, snooze_reason=reason.strip()[:200], read_at=now)
     audit.record(
         "home.snooze", by=by, on=notice, summary=f"Put off a matter of the kind {notice.kind.split(':')[0]}",
-        until=until.isoformat(),
+        before=before, until=until.isoformat(),
     )  # fmt: skip
 
 
+@transaction.atomic
 def wake(notice: Notice, *, by: User) -> None:
     """Take a matter up again before its time."""
+    before = audit.digest_now(notice)
     Notice.objects.filter(pk=notice.pk).update(snoozed_until=None, snooze_reason="")
-    audit.record("home.wake", by=by, on=notice, summary=f"Took up a matter of the kind {notice.kind.split(':')[0]}")
+    kind = notice.kind.split(":")[0]
+    audit.record("home.wake", by=by, on=notice, summary=f"Took up a matter of the kind {kind}", before=before)
 
 
 def preference_of(user: User) -> NoticePreference:
     """Return how a person wants to be told; the usual way when they never said."""
     return NoticePreference.objects.filter(user=user).first() or NoticePreference(user=user)
+
+
+@transaction.atomic
+def keep_preference(wish: NoticePreference) -> None:
+    """Keep how a person wants to be told from now on."""
+    before = audit.digest_now(wish)
+    wish.save()
+    audit.record("home.wish", by=wish.user, on=wish, summary="How they want to be told was changed", before=before)

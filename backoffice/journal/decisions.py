@@ -102,7 +102,10 @@ def add_evidence(submission: Submission, *, name: str, content: bytes, by: User)
         added_by=by,
         added_at=clock.now(),
     )
-    audit.record("journal.add_evidence", by=by, on=locked, summary=f"Paper added: {locked.summary}", sha256=sha256)
+    audit.record(
+        "journal.add_evidence", by=by, on=locked, summary=f"Paper added: {locked.summary}", sha256=sha256,
+        changed=[audit.Standing(paper)],
+    )  # fmt: skip
     return paper
 
 

@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+from django.db import transaction
+
 from backoffice.audit import exchanges
+from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.fields import DecimalEncoder
@@ -11,11 +14,13 @@ from backoffice.journal.models import Inquiry, InquiryState
 from backoffice.people.models import User
 
 
+@transaction.atomic
 def ask(kind: str, params: dict[str, Any], *, by: User) -> Inquiry:
     """Ask IBKR something through an interactive worker. `kind` names the task; `params` hold no personal data."""
     inquiry = Inquiry.objects.create(
         kind=kind, params=json.loads(json.dumps(params, cls=DecimalEncoder)), asked_by=by, asked_at=clock.now()
     )
+    audit.record("journal.inquire", by=by, on=inquiry, summary=f"Asked IBKR: {kind}")
     ring_on_commit(kind, inquiry.pk)
     return inquiry
 

@@ -71,8 +71,9 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
         if not row.payload_is_intact and phase == Phase.REPLY:
             raise Conflict(f"submission {row.pk}: the payload is not the one that was approved")
         if phase == Phase.SEND and (lost := _lost_right(row)):
+            before = audit.digest(row)
             LIFECYCLE.move(row, to=State.VOID, because=lost, reason=lost)
-            audit.record("journal.withdraw", by=None, on=row, summary=f"Not sent, {lost}: {row.summary}")
+            audit.record("journal.withdraw", by=None, on=row, summary=f"Not sent, {lost}: {row.summary}", before=before)
             return None
         approved = row.approvals.filter(payload_sha256=row.payload_sha256).exclude(approver=row.maker)
         if approved.count() < row.approvals_needed:

@@ -68,12 +68,14 @@ def submit(
     approvals_needed: int = 0,
     reply: str = "",
     due_at: datetime | None = None,
+    before: str = "",
 ) -> Submission:
     """Promise one effect. Written in the caller's transaction; the doorbell rings on commit.
 
     `summary` names the effect for lists, without personal data. The policy in force rules on `facts`: how many other
     people must agree, and whether a limit is reached (Conflict). `approvals_needed` asks for at least so many whatever
-    the policy says. Raises IntegrityError when the key was used before.
+    the policy says. `before` is the subject's digest, where the caller has changed it already. Raises IntegrityError when
+    the key was used before.
     """
     text = canonical(payload)
     now = clock.now()
@@ -118,6 +120,8 @@ def submit(
         summary=summary,
         submission=str(submission.pk),
         sha256=submission.payload_sha256,
+        before=before,
+        changed=[audit.Standing(submission)],
     )
     if submission.state == State.READY:
         ring_on_commit(operation, submission.pk)
@@ -140,16 +144,18 @@ def approve(submission: Submission, *, by: User, payload_sha256: str, reason: st
     submission = _waiting_for(submission, by, payload_sha256)
     if submission.approvals.filter(approver=by).exists():
         raise Conflict("You have approved this already; it needs another person too.")
-    Approval.objects.create(
+    before = audit.digest(submission)
+    given = Approval.objects.create(
         submission=submission, approver=by, payload_sha256=payload_sha256, reason=reason, at=clock.now()
-    )
-    audit.record(
-        "journal.approve", by=by, on=submission, summary=f"Approved: {submission.summary}", sha256=payload_sha256
     )
     said_yes = submission.approvals.select_related("approver", "submission")
     if sum(each.still_counts for each in said_yes) >= submission.approvals_needed:
         LIFECYCLE.move(submission, to=State.READY, because=f"approved by {by.name}", by=by, due_at=clock.now())
         ring_on_commit(submission.operation, submission.pk)
+    audit.record(
+        "journal.approve", by=by, on=submission, summary=f"Approved: {submission.summary}", before=before,
+        sha256=payload_sha256, changed=[audit.Standing(given)],
+    )  # fmt: skip
     return submission
 
 
@@ -162,13 +168,17 @@ def refuse(submission: Submission, *, by: User, reason: str, answer: Answer = An
     submission = _waiting_for(submission, by, submission.payload_sha256)
     if not reason.strip():
         raise InvalidInput("reason", "The person who made it needs to know why.", "Say it in a few words.")
-    Rejection.objects.create(
+    before = audit.digest(submission)
+    said = Rejection.objects.create(
         submission=submission, person=by, answer=answer, payload_sha256=submission.payload_sha256,
         reason=reason.strip(), at=clock.now(),
     )  # fmt: skip
     LIFECYCLE.move(submission, to=State.VOID, because=reason.strip(), by=by, reason=reason.strip())
     action = "journal.refuse" if answer == Answer.REJECTED else "journal.return"
-    audit.record(action, by=by, on=submission, summary=f"{Answer(answer).label}: {submission.summary}")
+    audit.record(
+        action, by=by, on=submission, summary=f"{Answer(answer).label}: {submission.summary}", before=before,
+        changed=[audit.Standing(said)],
+    )  # fmt: skip
     return submission
 
 
@@ -182,10 +192,12 @@ def take_on(submission: Submission, *, by: User, is_mine: bool) -> Submission:
     if submission.claimed_by_id not in {None, by.pk}:
         who = submission.claimed_by
         raise Conflict(f"{who.name if who else 'Somebody'} is looking at this already.")
+    before = audit.digest(submission)
     submission.claimed_by = by if is_mine else None
     submission.claimed_at = clock.now() if is_mine else None
     submission.save(update_fields=["claimed_by", "claimed_at"])
-    audit.record("journal.claim" if is_mine else "journal.unclaim", by=by, on=submission, summary=submission.summary)
+    action = "journal.claim" if is_mine else "journal.unclaim"
+    audit.record(action, by=by, on=submission, summary=submission.summary, before=before)
     return submission
 
 
@@ -195,8 +207,9 @@ def withdraw(submission: Submission, *, by: User, reason: str) -> Submission:
     submission = Submission.objects.select_for_update().get(pk=submission.pk)
     if submission.state not in {State.PROPOSED, State.READY, State.ABSENT}:
         raise Conflict(f"This cannot be withdrawn; it is now: {submission.get_state_display().lower()}.")
+    before = audit.digest(submission)
     LIFECYCLE.move(submission, to=State.VOID, because=reason, by=by, reason=reason)
-    audit.record("journal.withdraw", by=by, on=submission, summary=f"Withdrawn: {submission.summary}")
+    audit.record("journal.withdraw", by=by, on=submission, summary=f"Withdrawn: {submission.summary}", before=before)
     return submission
 
 
@@ -224,8 +237,9 @@ def answer(submission: Submission, *, by: User | None, because: str) -> Submissi
     submission = Submission.objects.select_for_update().get(pk=submission.pk)
     if submission.state != State.QUESTION:
         raise Conflict(f"There is no open question; the order is now: {submission.get_state_display().lower()}.")
+    before = audit.digest(submission)
     LIFECYCLE.move(submission, to=State.REPLYING, because=because, by=by, phase=Phase.REPLY, due_at=clock.now())
-    audit.record("journal.answer", by=by, on=submission, summary=f"{because}: {submission.summary}")
+    audit.record("journal.answer", by=by, on=submission, summary=f"{because}: {submission.summary}", before=before)
     ring_on_commit(submission.reply, submission.pk)
     return submission
 
@@ -252,8 +266,10 @@ def release(submission: Submission, *, by: User, evidence: str) -> Submission:
     number = submission.attempts.count()
     if submission.releases.filter(person=by, for_attempt=number).exists():
         raise Conflict("You have released this already; it needs a second person.")
-    Release.objects.create(submission=submission, person=by, evidence=evidence, for_attempt=number, at=clock.now())
-    audit.record("journal.release", by=by, on=submission, summary=f"Released: {submission.summary}")
+    before = audit.digest(submission)
+    word = Release.objects.create(
+        submission=submission, person=by, evidence=evidence, for_attempt=number, at=clock.now()
+    )
     if submission.releases.filter(for_attempt=number).count() >= 2:
         LIFECYCLE.move(
             submission,
@@ -267,6 +283,10 @@ def release(submission: Submission, *, by: User, evidence: str) -> Submission:
             phase=Phase.SEND,
         )
         ring_on_commit(submission.operation, submission.pk)
+    audit.record(
+        "journal.release", by=by, on=submission, summary=f"Released: {submission.summary}", before=before,
+        changed=[audit.Standing(word)],
+    )  # fmt: skip
     return submission
 
 

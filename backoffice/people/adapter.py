@@ -9,6 +9,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from backoffice.audit.services import digest_now
 from backoffice.core.crypto import seal, unseal
 from backoffice.people import freshness
 from backoffice.people.models import Role, User
@@ -40,6 +41,11 @@ class ClosedSignup(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is u
             user.is_active = False  # not saved: allauth then answers as for any closed account
         response: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return response
+
+    def set_password(self, user: Any, password: str) -> None:
+        """Keep the person's digest from before for the entry, which is written when allauth says that it is done."""
+        user.digest_before = digest_now(user)
+        super().set_password(user, password)
 
     def reauthenticate(self, user: Any, password: str) -> bool:
         """Compare as at sign-in, so that wrong passwords count towards the same lock-out."""

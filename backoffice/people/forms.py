@@ -5,10 +5,12 @@ from typing import Any
 from allauth.account.forms import ReauthenticateForm as PasswordAgain
 from allauth.mfa.base.forms import ReauthenticateForm as CodeAgain
 from allauth.mfa.models import Authenticator
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.db import transaction
 
+from backoffice.audit.services import digest, record
 from backoffice.core.forms import OneUseForm, StrictForm
 from backoffice.people.models import Book, Role, User
 
@@ -92,6 +94,19 @@ class PasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth is untyped
         super().__init__(*args, **kwargs)
         self.fields["passwordless"].initial = True
         self.fields["passwordless"].help_text = "Then it always asks for your finger, your face or its number."
+
+
+class PasskeyNameForm(EditWebAuthnForm):  # type: ignore[misc]  # allauth is untyped
+    """Another name for a passkey. allauth tells nobody of it, so the form that saves it writes it down."""
+
+    @transaction.atomic
+    def save(self) -> Authenticator:
+        before = digest(self.instance)
+        renamed: Authenticator = super().save()
+        record(
+            "people.rename_passkey", by=renamed.user, on=renamed, summary="A passkey has another name", before=before
+        )
+        return renamed
 
 
 class ConfirmForm(forms.Form):

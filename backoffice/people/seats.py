@@ -9,7 +9,7 @@ is done at once; with a first principal and a first administrator that ends for 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from backoffice.audit.services import record
+from backoffice.audit.services import Standing, digest, record, standing
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, NotPermitted
 from backoffice.people.models import Invitation, Role, SeatChange, SeatStatus, User
@@ -46,7 +46,7 @@ def ask(*, role: str, by: User, person: User | None = None, invitation: Invitati
         asked_at=clock.now(),
     )  # fmt: skip
     record(
-        "people.ask_seat", by=by, on=person or invitation, change=str(change.pk),
+        "people.ask_seat", by=by, on=person or invitation, change=str(change.pk), changed=[Standing(change)],
         summary=f"Asked a second person: {change.words}",
     )  # fmt: skip
     return change
@@ -55,8 +55,12 @@ def ask(*, role: str, by: User, person: User | None = None, invitation: Invitati
 def drop(*, by: User, person: User | None = None, invitation: Invitation | None = None) -> None:
     """Take back what waits about somebody, because something else was decided about them."""
     for change in waiting().select_for_update(of=("self",)).filter(person=person, invitation=invitation):
+        was = standing(change)
         _end(change, SeatStatus.DROPPED, by)
-        record("people.drop_seat", by=by, on=person or invitation, summary="No longer asked for", change=str(change.pk))
+        record(
+            "people.drop_seat", by=by, on=person or invitation, summary="No longer asked for", change=str(change.pk),
+            changed=was,
+        )  # fmt: skip
 
 
 def decided(change: SeatChange, *, by: User) -> SeatChange:
@@ -72,9 +76,10 @@ def decided(change: SeatChange, *, by: User) -> SeatChange:
         raise Conflict(f"{change.asked_by.name}, who asked for this, may not change people any more. Decline it.")
     if change.person is not None and change.person.role != change.was:
         raise Conflict(f"{change.person.name} has another role since this was asked for. Decline it.")
+    was = standing(change)
     _end(change, SeatStatus.AGREED, by)
     record(
-        "people.agree_seat", by=by, on=change.person or change.invitation, change=str(change.pk),
+        "people.agree_seat", by=by, on=change.person or change.invitation, change=str(change.pk), changed=was,
         asked_by=str(change.asked_by_id), summary=f"Agreed: {change.words}",
     )  # fmt: skip
     return change
@@ -86,12 +91,13 @@ def decline(change: SeatChange, *, by: User) -> SeatChange:
     change = _locked(change)
     if not may(by, "people.agree") or change.person_id == by.pk:
         raise NotPermitted("Only another principal or administrator may decline this.")
+    was, before = standing(change), ""
     _end(change, SeatStatus.DROPPED if change.asked_by_id == by.pk else SeatStatus.DECLINED, by)
     if (invitation := change.invitation) is not None:
-        invitation.withdrawn_at = clock.now()
+        before, invitation.withdrawn_at = digest(invitation), clock.now()
         invitation.save(update_fields=["withdrawn_at"])
     record(
-        "people.decline_seat", by=by, on=change.person or invitation, change=str(change.pk),
+        "people.decline_seat", by=by, on=change.person or invitation, change=str(change.pk), before=before, changed=was,
         summary=f"{change.get_status_display()}: {change.words}",
     )  # fmt: skip
     return change

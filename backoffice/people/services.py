@@ -14,6 +14,7 @@ from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from axes.utils import reset
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
@@ -22,7 +23,8 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 
-from backoffice.audit.services import record
+from backoffice.audit.services import Standing, record, standing
+from backoffice.audit.services import digest as digest_of_row
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.people import seats
@@ -85,8 +87,9 @@ def resend(invitation: Invitation, *, by: User, link: Link) -> None:
     invitation = _open_seat(invitation)
     if seats.waiting().filter(invitation=invitation).exists():
         raise Conflict("This seat waits for a second person; the letter goes out when they agree.")
+    before = digest_of_row(invitation)
     _new_link(invitation, link)
-    record("people.resend_invitation", by=by, on=invitation, summary="Sent again under a new link")
+    record("people.resend_invitation", by=by, on=invitation, summary="Sent again under a new link", before=before)
 
 
 def _new_link(invitation: Invitation, link: Link) -> None:
@@ -102,9 +105,9 @@ def withdraw(invitation: Invitation, *, by: User) -> None:
     _manager(by)
     invitation = _open_seat(invitation)
     seats.drop(by=by, invitation=invitation)
-    invitation.withdrawn_at = clock.now()
+    before, invitation.withdrawn_at = digest_of_row(invitation), clock.now()
     invitation.save(update_fields=["withdrawn_at"])
-    record("people.withdraw_invitation", by=by, on=invitation, summary="Withdrawn")
+    record("people.withdraw_invitation", by=by, on=invitation, summary="Withdrawn", before=before)
 
 
 def _open_seat(invitation: Invitation) -> Invitation:
@@ -148,9 +151,10 @@ def accept_invitation(invitation: Invitation, *, password: str) -> User:
         email=invitation.email, name=invitation.name, role=invitation.role, password=password
     )
     person.books.set(invitation.books.all())
+    was = standing(invitation)
     invitation.accepted_at, invitation.person = clock.now(), person
     invitation.save(update_fields=["accepted_at", "person"])
-    record("people.accept_invitation", by=person, on=person, summary=f"Joined as {person.role}")
+    record("people.accept_invitation", by=person, on=person, summary=f"Joined as {person.role}", changed=was)
     return person
 
 
@@ -167,6 +171,29 @@ def add_first_administrator(*, email: str, name: str, password: str) -> User:
     person = User.objects.create_user(email=email, name=name, role=Role.ADMINISTRATOR, password=password)
     record("people.add_first_administrator", by=None, on=person, summary="Made at the command line")
     return person
+
+
+# ---- at the command line, by whoever keeps the server
+
+
+@transaction.atomic
+def set_password(person: User, *, password: str) -> None:
+    """Give somebody another password and end their sessions. Raises ValidationError for a weak one."""
+    person = User.objects.select_for_update().get(pk=person.pk)
+    validate_password(password, user=person)
+    before = digest_of_row(person)
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    _end(UserSession.objects.filter(user=person))
+    record("people.change_password", by=None, on=person, summary="Password changed at the command line", before=before)
+
+
+@transaction.atomic
+def end_lock_out(person: User) -> int:
+    """Forget somebody's wrong passwords; return how many there were. How long the next wait is goes on from the last."""
+    number: int = reset(username=person.email)
+    record("people.end_lock_out", by=None, on=person, summary=f"{number} attempts forgotten at the command line")
+    return number
 
 
 # ---- roles, books, the door
@@ -191,9 +218,9 @@ def change_role(person: User, *, role: str, by: User) -> User:
 
 
 def _give_role(person: User, role: str, by: User) -> User:
-    before, person.role = person.role, role
+    before, was, person.role = digest_of_row(person), person.role, role
     person.save(update_fields=["role"])
-    record("people.change_role", by=by, on=person, summary=f"From {before} to {role}", was=before, became=role)
+    record("people.change_role", by=by, on=person, summary=f"From {was} to {role}", before=before, was=was, became=role)
     return person
 
 
@@ -220,12 +247,15 @@ def change_books(person: User, *, books: Iterable[Book], by: User) -> User:
     before, after = set(person.books.all()), set(books)
     if before == after:
         return person
-    person.books.set(after)
     gained, lost = after - before, before - after
+    members = Book.members.through.objects.filter(user=person).order_by("pk")
+    changed = standing(*members.filter(book__in=lost))
+    person.books.set(after)
+    changed += [Standing(each) for each in members.filter(book__in=gained)]
     words = [f"{word} {len(which)}" for word, which in (("gave", gained), ("withdrew", lost)) if which]
     record(
         "people.change_books", by=by, on=person, summary=f"Books: {', '.join(words)}", gave=_keys(gained),
-        withdrew=_keys(lost),
+        withdrew=_keys(lost), changed=changed,
     )  # fmt: skip
     return person
 
@@ -238,11 +268,15 @@ def deactivate(person: User, *, by: User) -> User:
         return person
     _never_none(person, "person")
     seats.drop(by=by, person=person)
-    person.is_active = False
+    before, person.is_active = digest_of_row(person), False
     person.save(update_fields=["is_active"])
+    tokens = standing(*person.tokens.select_for_update().filter(revoked_at=None).order_by("pk"))
     person.tokens.filter(revoked_at=None).update(revoked_at=clock.now(), revoked_by=by)
     _end(UserSession.objects.filter(user=person))
-    record("people.deactivate", by=by, on=person, summary="Account closed, sessions and tokens ended")
+    record(
+        "people.deactivate", by=by, on=person, summary="Account closed, sessions and tokens ended", before=before,
+        changed=tokens,
+    )  # fmt: skip
     return person
 
 
@@ -259,9 +293,9 @@ def reactivate(person: User, *, by: User) -> User:
 
 
 def _open_account(person: User, by: User) -> User:
-    person.is_active = True
+    before, person.is_active = digest_of_row(person), True
     person.save(update_fields=["is_active"])
-    record("people.reactivate", by=by, on=person, summary="Account opened again")
+    record("people.reactivate", by=by, on=person, summary="Account opened again", before=before)
     return person
 
 
@@ -269,11 +303,14 @@ def _open_account(person: User, by: User) -> User:
 def remove_second_factors(person: User, *, by: User) -> int:
     """Take every factor off somebody who has lost theirs, and sign them out; they enrol again when they come back."""
     person = _taken(person, by)
-    number: int = Authenticator.objects.filter(user=person).count()
+    factors = standing(*Authenticator.objects.filter(user=person).order_by("pk"))
     Authenticator.objects.filter(user=person).delete()
     _end(UserSession.objects.filter(user=person))
-    record("people.remove_second_factors", by=by, on=person, summary=f"Removed {number}, sessions ended")
-    return number
+    record(
+        "people.remove_second_factors", by=by, on=person, summary=f"Removed {len(factors)}, sessions ended",
+        changed=factors,
+    )  # fmt: skip
+    return len(factors)
 
 
 def _taken(person: User, by: User) -> User:

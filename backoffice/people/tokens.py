@@ -19,6 +19,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from backoffice.audit.services import digest as digest_of_row
 from backoffice.audit.services import record
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
@@ -67,9 +68,10 @@ def revoke(token: ApiToken, *, by: User) -> None:
         raise NotPermitted("Only its owner or an administrator may revoke a token.")
     token = ApiToken.objects.select_for_update().get(pk=token.pk)
     if token.revoked_at is None:
+        before = digest_of_row(token)
         token.revoked_at, token.revoked_by = clock.now(), by
         token.save(update_fields=["revoked_at", "revoked_by"])
-        record("people.revoke_token", by=by, on=token, summary="Revoked")
+        record("people.revoke_token", by=by, on=token, summary="Revoked", before=before)
 
 
 class TokenAuthentication(BaseAuthentication):

@@ -8,9 +8,10 @@ from allauth.mfa.models import Authenticator
 from axes.signals import user_locked_out
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db.models import Model
+from django.db.models.signals import pre_delete
 from django.http import HttpRequest
 
-from backoffice.audit.services import record
+from backoffice.audit.services import Standing, digest, digest_now, record
 from backoffice.core.crypto import blind_index
 from backoffice.people import freshness, middleware
 from backoffice.people.models import User
@@ -41,10 +42,12 @@ def listen() -> None:
         mfa.authentication_failed: code_failed,
     }.items():
         signal.connect(hear, dispatch_uid=f"{__name__}.{hear.__name__}.{id(signal)}")
+    pre_delete.connect(about_to_go, sender=Authenticator, dispatch_uid=f"{__name__}.about_to_go")
 
 
 def session_begins(*, request: HttpRequest, user: User, **_: Any) -> None:
-    """Any way in starts the clocks; signing in is a proof of who one is."""
+    """Any way in starts the clocks; signing in is a proof of who one is. Django notes when it was only after this."""
+    user.digest_before = digest_now(user)  # type: ignore[attr-defined]
     middleware.begin(request, user)
     freshness.note(request)
 
@@ -60,7 +63,8 @@ def signed_in(*, request: HttpRequest, user: User, **_: Any) -> None:
     methods = [
         _WAYS.get(each["method"], each["method"]) for each in request.session.get("account_authentication_methods", [])
     ]
-    record("people.sign_in", by=user, on=user, summary=f"Signed in by {' and '.join(methods) or 'password'}")
+    words = f"Signed in by {' and '.join(methods) or 'password'}"
+    record("people.sign_in", by=user, on=user, summary=words, before=getattr(user, "digest_before", ""))
 
 
 def signed_out(*, request: HttpRequest, user: User | None, **_: Any) -> None:
@@ -83,23 +87,37 @@ def _failed(action: str, email: str | None, summary: str) -> None:
 
 
 def password_changed(*, user: User, **_: Any) -> None:
-    record("people.change_password", by=user, on=user, summary="Password changed")
+    before = getattr(user, "digest_before", "")  # the adapter took it, as allauth speaks when it is done
+    record("people.change_password", by=user, on=user, summary="Password changed", before=before)
 
 
 def factor_added(*, user: User, authenticator: Authenticator, **_: Any) -> None:
-    record("people.add_second_factor", by=user, on=user, summary=_factor(authenticator))
+    made = [Standing(authenticator)]
+    record("people.add_second_factor", by=user, on=user, summary=_factor(authenticator), changed=made)
 
 
 def factor_removed(*, user: User, authenticator: Authenticator, **_: Any) -> None:
-    record("people.remove_second_factor", by=user, on=user, summary=_factor(authenticator))
+    gone = _as_it_was(authenticator)
+    record("people.remove_second_factor", by=user, on=user, summary=_factor(authenticator), changed=gone)
 
 
 def factor_reset(*, user: User, authenticator: Authenticator, **_: Any) -> None:
-    record("people.renew_recovery_codes", by=user, on=user, summary=_factor(authenticator))
+    made = [Standing(authenticator)]
+    record("people.renew_recovery_codes", by=user, on=user, summary=_factor(authenticator), changed=made)
 
 
 def code_failed(*, user: User, authenticator: Model, **_: Any) -> None:
     record("people.code_failed", by=None, on=user, summary="Wrong or used code")
+
+
+def about_to_go(*, instance: Authenticator, **_: Any) -> None:
+    """Keep what is gone when allauth tells of it: Django takes the key off a deleted row."""
+    instance.stood = Standing(Authenticator(pk=instance.pk), digest(instance))
+
+
+def _as_it_was(authenticator: Authenticator) -> list[Standing]:
+    stood: Standing | None = getattr(authenticator, "stood", None)
+    return [stood or Standing(authenticator, digest(authenticator))]
 
 
 def _factor(authenticator: Authenticator) -> str:

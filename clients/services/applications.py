@@ -71,7 +71,7 @@ def submit_application(*, application: Application, sha256: str, by: User) -> Ap
     sealed = sealed_request(row)
     if sealed.sha256 != sha256:
         raise Conflict("The draft changed after you were shown it. Look at it again and compare the seal.")
-    client = _client_of(row, by)
+    before, client = audit.digest(row), _client_of(row, by)
     now = clock.now()
     APPLICATION_LIFECYCLE.move(
         row, to=ApplicationStatus.SUBMITTED, because="submitted to IBKR", by=by, client=client,
@@ -90,6 +90,7 @@ def submit_application(*, application: Application, sha256: str, by: User) -> Ap
         master=row.master,
         maker=by,
         facts=Facts("application"),
+        before=before,
         summary=f"Application, {facts.country_name(row.country)}, {row.draft.get('base_currency')} {row.margin.lower()}",
     )
     return row

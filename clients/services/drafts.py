@@ -40,10 +40,10 @@ def start_application(*, intent: uuid.UUID, book: Book, master: MasterAccount, b
         },
     )
     if is_new:
+        audit.record("clients.start_application", by=by, on=application, summary="Application started")
         save_draft(
             application=application, values={"base_currency": master.base_currency, "permissions": ["US-Sec"]}, by=by
         )
-        audit.record("clients.start_application", by=by, on=application, summary="Application started")
     return Application.objects.get(pk=application.pk)
 
 
@@ -114,10 +114,12 @@ def discard(*, application: Application, by: User) -> Application:
         raise NotPermitted("Only advisors, operations and principals may give up an application.")
     if not row.is_editable:
         raise Conflict(f"This application is {row.get_status_display().lower()}; only a draft can be given up.")
-    now = clock.now()
+    before, now = audit.digest(row), clock.now()
     APPLICATION_LIFECYCLE.move(
         row, to=ApplicationStatus.ABANDONED, because="given up before it was sent", by=by,
         stage=Stage.REJECTED, stage_since=now, ended_at=now,
     )  # fmt: skip
-    audit.record("clients.discard_application", by=by, on=row, summary="Application given up before it was sent")
+    audit.record(
+        "clients.discard_application", by=by, on=row, summary="Application given up before it was sent", before=before
+    )
     return row

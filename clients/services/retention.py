@@ -2,7 +2,8 @@
 
 Destroyed are the personal columns, what was typed into drafts and changes, uploaded files, statements' files, and the
 payloads that were sent.
-What the firm did stays: accounts, orders, amounts, digests, the audit. Apps above add their own part by `erasers`.
+What the firm did stays: accounts, orders, amounts, digests, the audit. Apps above add their own part by `erasers`, which
+return what they changed for the entry of the destruction.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from backoffice.people.policy import may
 from clients.models import Account, Application, Client, Destruction, Document, LegalHold, MaintenanceRequest
 from clients.selectors.retention import Clock, clock_of
 
-erasers: Registry[Callable[[Client], None]] = Registry()
+erasers: Registry[Callable[[Client], list[audit.Standing]]] = Registry()
 GONE = "{}"
 
 
@@ -34,9 +35,13 @@ def place_hold(client: Client, *, reason: str, by: User) -> LegalHold:
     matter = reason.strip()[:300]
     if (same := client.holds.filter(reason=matter, placed_by=by, released_at=None).first()) is not None:
         return same  # pressed twice
+    dropped = audit.standing(*client.destructions.select_for_update().filter(done_at=None, dropped_at=None))
     hold = LegalHold.objects.create(client=client, reason=matter, placed_by=by, placed_at=clock.now())
     client.destructions.filter(done_at=None, dropped_at=None).update(dropped_at=clock.now())
-    audit.record("clients.place_hold", by=by, on=client, summary="Legal hold placed", hold=str(hold.pk))
+    audit.record(
+        "clients.place_hold", by=by, on=client, summary="Legal hold placed", hold=str(hold.pk),
+        changed=[audit.Standing(hold), *dropped],
+    )  # fmt: skip
     return hold
 
 
@@ -52,9 +57,12 @@ def release_hold(hold: LegalHold, *, reason: str, by: User) -> LegalHold:
         raise Conflict("This hold was released already.")
     if not reason.strip():
         raise InvalidInput("reason", "A release needs its reason.", "Say who decided that the matter is over.")
+    was = audit.standing(hold)
     hold.released_by, hold.released_at, hold.release_reason = by, clock.now(), reason.strip()[:300]
     hold.save(update_fields=["released_by", "released_at", "release_reason"])
-    audit.record("clients.release_hold", by=by, on=hold.client, summary="Legal hold released", hold=str(hold.pk))
+    audit.record(
+        "clients.release_hold", by=by, on=hold.client, summary="Legal hold released", hold=str(hold.pk), changed=was
+    )
     return hold
 
 
@@ -68,7 +76,10 @@ def propose(client: Client, *, by: User) -> Destruction:
     if found.until is None or client.destructions.filter(done_at=None, dropped_at=None).exists():
         raise Conflict("This is proposed already; another principal must decide on it.")
     row = Destruction.objects.create(client=client, kept_until=found.until, proposed_by=by, proposed_at=clock.now())
-    audit.record("clients.propose_destruction", by=by, on=client, summary=f"Kept until {found.until}: may it go?")
+    audit.record(
+        "clients.propose_destruction", by=by, on=client, summary=f"Kept until {found.until}: may it go?",
+        changed=[audit.Standing(row)],
+    )  # fmt: skip
     return row
 
 
@@ -78,9 +89,10 @@ def decline(row: Destruction, *, by: User) -> None:
     if not may(by, "clients.destroy"):
         raise NotPermitted("Only principals decide that personal data is destroyed.")
     row = _waiting(row)
+    was = audit.standing(row)
     row.dropped_at = clock.now()
     row.save(update_fields=["dropped_at"])
-    audit.record("clients.decline_destruction", by=by, on=row.client, summary="Not destroyed")
+    audit.record("clients.decline_destruction", by=by, on=row.client, summary="Not destroyed", changed=was)
 
 
 def destroy(row: Destruction, *, by: User) -> None:
@@ -99,18 +111,19 @@ def destroy(row: Destruction, *, by: User) -> None:
 def _destroy(row: Destruction, by: User) -> None:
     client = Client.objects.select_for_update().get(pk=row.client_id)
     _must_be_over(client)
-    before = audit.digest(client)
+    before, was = audit.digest(client), audit.standing(row)
     row.approved_by, row.done_at = by, clock.now()
     row.save(update_fields=["approved_by", "done_at"])
-    _erase(client)
+    was += _erase(client)
     for eraser in erasers:
-        eraser(client)
+        was += eraser(client)
     audit.record(
         "clients.destroy",
         by=by,
         on=client,
         summary="Personal data destroyed",
         before=before,
+        changed=was,
         kept_until=str(row.kept_until),
     )
 
@@ -131,29 +144,37 @@ def _waiting(row: Destruction) -> Destruction:
     return row
 
 
-def _erase(client: Client) -> None:
+def _erase(client: Client) -> list[audit.Standing]:
     client.first_name, client.last_name = "Erased", f"client {client.pk.hex[:8]}"
     client.email = client.phone = client.date_of_birth = client.residence = client.tax_number = ""
     client.erased_at = clock.now()
     client.save()
     accounts = Account.objects.filter(client=client)
+    was = audit.standing(*accounts)
     accounts.update(alias="", username="")
     for application in Application.objects.filter(client=client):
+        was += audit.standing(application)
         application.draft_text, application.refusal_text, application.applicant = GONE, "[]", client.name
         application.save(update_fields=["draft_text", "refusal_text", "applicant"])
-        forget_payloads("clients.application", str(application.pk))
+        was += forget_payloads("clients.application", str(application.pk))
     for case in MaintenanceRequest.objects.filter(account__client=client):
+        was += audit.standing(case)
         case.before_text = case.after_text = GONE
         case.save(update_fields=["before_text", "after_text"])
-        forget_payloads("clients.maintenancerequest", str(case.pk))
+        was += forget_payloads("clients.maintenancerequest", str(case.pk))
     for document in Document.objects.filter(task__account__client=client):
+        was += audit.standing(document)
         document.content, document.original_name = "", "destroyed"
         document.save(update_fields=["content", "original_name"])
-        forget_payloads("clients.document", str(document.pk))
+        was += forget_payloads("clients.document", str(document.pk))
+    return was
 
 
-def forget_payloads(subject_model: str, subject_id: str) -> None:
+def forget_payloads(subject_model: str, subject_id: str) -> list[audit.Standing]:
     """Empty what was sent about a row; its digest stays, and says so to whoever compares."""
+    was = []
     for submission in Submission.objects.filter(subject_model=subject_model, subject_id=subject_id):
+        was += audit.standing(submission)
         submission.payload_text = GONE
         submission.save(update_fields=["payload_text"])
+    return was

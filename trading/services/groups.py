@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from backoffice.audit import services as audit
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
@@ -154,7 +155,10 @@ def _promise(change: GroupChange, by: User) -> GroupChange:
         facts=Facts("group"),
         summary=f"{change.get_kind_display()} {change.name}",
     )
+    before = audit.digest_now(change)
     change.save(update_fields=["submission"])
+    summary = f"{change.get_kind_display()} {change.name}"
+    audit.record("trading.ask_group", by=by, on=change, summary=f"{summary} asked for", before=before)
     return change
 
 

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.journal import services as journal
@@ -41,8 +42,13 @@ def answer(question: OrderQuestion, *, by: User | None, answer: str, rule: str =
         raise Conflict(f"{order.reference} was never sent.")
     because = f"{by.name}: {answer}" if by else f"rule {rule}: {answer}"
     journal.answer(order.submission, by=by, because=f"question {question.number} answered, {because}")
+    before, was = audit.digest_now(order), audit.standing(question)
     OrderQuestion.objects.filter(pk=question.pk).update(answer=answer, answered_by=by, rule=rule, answered_at=now)
     Order.objects.filter(pk=order.pk).update(changed_at=now)
+    audit.record(
+        "trading.answer", by=by, on=order, summary=f"Question {question.number} of {order.reference} answered: {answer}",
+        before=before, changed=was,
+    )  # fmt: skip
     question.answer, question.answered_by, question.rule, question.answered_at = answer, by, rule, now
     return question
 
@@ -76,7 +82,9 @@ def request_cancel(order: Order, *, by: User) -> Submission:
         facts=Facts("cancel"),
         summary=f"Cancel {order.reference} {order.instrument.symbol}",
     )
+    before = audit.digest_now(order)
     Order.objects.filter(pk=order.pk).update(cancel=submission, changed_at=clock.now())
+    audit.record("trading.ask_cancel", by=by, on=order, summary=f"Cancel of {order.reference} asked for", before=before)
     return submission
 
 
@@ -93,11 +101,12 @@ def take_back(order: Order, *, by: User, reason: str) -> None:
     if order.submission is None or order.status != Status.REQUESTED:
         raise Conflict(f"{order.reference} cannot be taken back now.")
     journal.withdraw(order.submission, by=by, reason=reason.strip())
-    now = clock.now()
+    before, now = audit.digest_now(order), clock.now()
     LIFECYCLE.move(
         order, to=Status.VOID, because=f"taken back: {reason.strip()}", by=by,
         ibkr_words=reason.strip(), changed_at=now, settled_at=now,
     )  # fmt: skip
+    audit.record("trading.take_back", by=by, on=order, summary=f"{order.reference} is not sent", before=before)
 
 
 def deadline_rule(question: OrderQuestion) -> OrderQuestion:

@@ -71,6 +71,7 @@ def draw_up(
         raise NotPermitted("Your role may look at orders, not make them.")
     _check_ticket(instrument, side, quantity, order_type, limit_price, tif, reason)
     order = Order.objects.select_for_update(of=("self",)).filter(intent=intent).first()
+    before = "" if order is None else audit.digest(order)
     if order is None:
         number = next_number()
         order = Order(
@@ -89,6 +90,7 @@ def draw_up(
         by=by,
         on=order,
         summary=f"Draft of {order.reference} previewed",
+        before=before,
         allocation=order.allocation_sha256,
     )
     return order
@@ -323,11 +325,12 @@ def _promise(order: Order, allocations: list[OrderAllocation], by: User, facts: 
         ),
         summary=f"{order.reference} {order.get_side_display()} {translate.exact(order.quantity)} {order.instrument.symbol}",
     )
-    now = clock.now()
+    before, now = audit.digest_now(order), clock.now()
     LIFECYCLE.move(
         order, to=Status.REQUESTED, because="sent by its maker", by=by,
         submission=submission, sent_at=now, changed_at=now,
     )  # fmt: skip
+    audit.record("trading.send", by=by, on=order, summary=f"{order.reference} sent by its maker", before=before)
 
 
 def _flags(facts: preview.Facts) -> list[str]:
@@ -349,5 +352,6 @@ def discard(order: Order, *, by: User) -> None:
         raise NotPermitted("Only the person who made this ticket may discard it.")
     if order.status != Status.DRAFT:
         raise Conflict(f"{order.reference} is no longer a draft.")
+    before = audit.digest_now(order)
     LIFECYCLE.move(order, to=Status.VOID, because="discarded", by=by, changed_at=clock.now(), settled_at=clock.now())
-    audit.record("trading.discard", by=by, on=order, summary=f"Draft of {order.reference} thrown away")
+    audit.record("trading.discard", by=by, on=order, summary=f"Draft of {order.reference} thrown away", before=before)

@@ -131,13 +131,14 @@ def approve(row: PolicyVersion, *, by: User, document_sha256: str) -> PolicyVers
         raise Conflict("What you were shown is not what would take effect. Open it again and compare the seal.")
     if in_force().number != row.based_on:
         raise Conflict("Another version came into force since this was proposed. It must be proposed again.")
-    now = clock.now()
-    PolicyApproval.objects.create(version=row, approver=by, document_sha256=document_sha256, at=now)
+    before, now = audit.digest(row), clock.now()
+    given = PolicyApproval.objects.create(version=row, approver=by, document_sha256=document_sha256, at=now)
     row.status, row.decided_at = PolicyStatus.APPROVED, now
     row.save(update_fields=["status", "decided_at"])
     audit.record(
-        "policies.approve", by=by, on=row, summary=f"Policy version {row.number} approved", sha256=document_sha256
-    )
+        "policies.approve", by=by, on=row, summary=f"Policy version {row.number} approved", before=before,
+        sha256=document_sha256, changed=[audit.Standing(given)],
+    )  # fmt: skip
     return row
 
 
@@ -147,8 +148,9 @@ def decline(row: PolicyVersion, *, by: User, reason: str) -> PolicyVersion:
     row = _waiting(row, by)
     if not reason.strip():
         raise InvalidInput("reason", "A reason is needed.", "It stays beside the version.")
+    before = audit.digest(row)
     row.status = PolicyStatus.WITHDRAWN if row.maker_id == by.pk else PolicyStatus.DECLINED
     row.decided_at, row.decision = clock.now(), reason.strip()
     row.save(update_fields=["status", "decided_at", "decision"])
-    audit.record("policies.decline", by=by, on=row, summary=f"Policy version {row.number} {row.status}")
+    audit.record("policies.decline", by=by, on=row, summary=f"Policy version {row.number} {row.status}", before=before)
     return row
