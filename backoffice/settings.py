@@ -42,6 +42,9 @@ class Environment(BaseSettings):
     JOURNAL_QUIET_SECONDS: int = Field(default=120, ge=0)
     JOURNAL_LOOK_SECONDS: str = "5,15,45,120,300,600"
     REVEALS_PER_HOUR: int = Field(default=30, ge=1)
+    EXPORTS_PER_HOUR: int = Field(default=20, ge=1)
+    DOCUMENTS_PER_HOUR: int = Field(default=120, ge=1)
+    API_PEOPLE_PER_HOUR: int = Field(default=5000, ge=1)
     QUESTION_SECONDS: int = Field(default=60, ge=5, le=600)
     SANDBOX_LIMITS: bool = True
     STREAM_COOKIE: Literal["bare", "json"] = "bare"
@@ -138,12 +141,15 @@ BLIND_INDEX_KEY = env.BLIND_INDEX_KEY
 AUDIT_KEYS = env.AUDIT_KEYS
 AUDIT_ANCHORS = env.AUDIT_ANCHORS or STATE_DIR / "anchors"
 IBKR_EGRESS_IP = env.IBKR_EGRESS_IP
+IBKR_LISTED_OPERATIONS = frozenset(name.strip() for name in env.IBKR_LISTED_OPERATIONS.split(",") if name.strip())
 
 JOURNAL_LEASE_SECONDS = env.JOURNAL_LEASE_SECONDS
 JOURNAL_QUIET_SECONDS = env.JOURNAL_QUIET_SECONDS
-IBKR_LISTED_OPERATIONS = frozenset(name.strip() for name in env.IBKR_LISTED_OPERATIONS.split(",") if name.strip())
 JOURNAL_LOOK_SECONDS = [int(step) for step in env.JOURNAL_LOOK_SECONDS.split(",")]
 REVEALS_PER_HOUR = env.REVEALS_PER_HOUR
+EXPORTS_PER_HOUR = env.EXPORTS_PER_HOUR
+DOCUMENTS_PER_HOUR = env.DOCUMENTS_PER_HOUR
+API_PEOPLE_PER_HOUR = env.API_PEOPLE_PER_HOUR
 QUESTION_SECONDS = env.QUESTION_SECONDS
 SANDBOX_LIMITS = env.SANDBOX_LIMITS
 STREAM_COOKIE = env.STREAM_COOKIE
@@ -261,7 +267,10 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = env.FIRM_NAME
 MFA_TOTP_TOLERANCE = 0  # a code counts in its own half minute only; with more, one used could be used again
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_FORMS = {"add_webauthn": "backoffice.people.forms.PasskeyForm"}
+MFA_FORMS = {
+    "add_webauthn": "backoffice.people.forms.PasskeyForm",
+    "edit_webauthn": "backoffice.people.forms.PasskeyNameForm",
+}
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = env.DEMONSTRATION
 MFA_RECOVERY_CODES_SHOW_ONCE = True

@@ -47,9 +47,10 @@ class MaintenanceSerializer(Row[MaintenanceRequest]):
 @resource("clients")
 @extend_schema_view(list=extend_schema(parameters=filter_parameters("country")))
 class Clients(ReadOnly):
-    """Clients by name; what is personal beyond it is shown on the pages only."""
+    """Clients by name; what is personal beyond it is shown on the pages only. Whom a page names is written down."""
 
     permission = "clients.view"
+    names_people = True
     ordering = ("-created_at", "-pk")
     filters = {"country": "country"}
     serializer_class = ClientSerializer

@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
+from backoffice.audit import disclosures
 from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.crypto import seal, unseal
@@ -95,10 +96,11 @@ def request_fetch(*, reports: Iterable[Report], by: User, intent: UUID) -> Fetch
         return FetchRequest.objects.get(intent=intent, asked_by=by)
     items = [FetchItem(request=request, report=report, due_at=now) for report in wanted]
     FetchItem.objects.bulk_create(items)
-    for report in sorted(wanted, key=lambda each: each.pk):
-        if report.state != State.FETCHING:
-            LIFECYCLE.move(report, to=State.FETCHING, because="asked for", by=by, next_try_at=None)
-    audit.record("reporting.fetch", by=by, on=request, summary=f"Fetch of {len(items)} reports ordered")
+    moved = [report for report in sorted(wanted, key=lambda each: each.pk) if report.state != State.FETCHING]
+    was = audit.standing(*moved)
+    for report in moved:
+        LIFECYCLE.move(report, to=State.FETCHING, because="asked for", by=by, next_try_at=None)
+    audit.record("reporting.fetch", by=by, on=request, summary=f"Fetch of {len(items)} reports ordered", changed=was)
     for item in items:
         ring_on_commit("reporting.fetch_report", item.pk)
     return request
@@ -121,6 +123,7 @@ def keep(item: FetchItem, content: bytes) -> ReportFile:
     report = Report.objects.select_for_update().get(pk=item.report_id)
     now = clock.now()
     digest = hashlib.sha256(content).hexdigest()
+    before, made = audit.digest(report), None
     file = report.files.filter(sha256=digest).first()
     if file is None:
         file = ReportFile(
@@ -136,13 +139,7 @@ def keep(item: FetchItem, content: bytes) -> ReportFile:
             f"reports/{uuid4().hex}", ContentFile(seal(content, place_of(file)).encode())
         )
         file.save(force_insert=True)
-        if file.version > 1:
-            audit.record(
-                "reporting.reissue",
-                by=None,
-                on=report,
-                summary=f"IBKR re-issued {report}: version {file.version}, version {file.version - 1} kept",
-            )
+        made = file
     changes = {
         "version": max(report.version, file.version),
         "fetched_at": now,
@@ -154,6 +151,12 @@ def keep(item: FetchItem, content: bytes) -> ReportFile:
         LIFECYCLE.move(report, to=State.HELD, because=f"version {file.version} held", as_of=now, **changes)
     else:
         Report.objects.filter(pk=report.pk).update(**changes)
+    if made is not None:
+        again = f"IBKR re-issued {report}: version {made.version}, version {made.version - 1} kept"
+        audit.record(
+            "reporting.reissue" if made.version > 1 else "reporting.keep", by=None, on=report, before=before,
+            summary=again if made.version > 1 else f"Kept {report}", changed=[audit.Standing(made)], sha256=digest,
+        )  # fmt: skip
     _finish(item, ItemState.DONE)
     return file
 
@@ -202,7 +205,7 @@ def place_of(file: ReportFile) -> str:
 
 
 def open_file(file: ReportFile, *, by: User) -> bytes:
-    """Return the bytes of one version, after writing who opened it. Raises NotPermitted, Conflict.
+    """Return the bytes of one version, after writing who opened it. Raises NotPermitted (also past the hour's share), Conflict.
 
     A file that does not match its digest raises ValueError: it is evidence, so it is never handed out altered.
     """
@@ -210,7 +213,7 @@ def open_file(file: ReportFile, *, by: User) -> bytes:
         raise NotPermitted("Your role may not open reports.")
     if file.report.account.client.erased_at is not None:
         raise Conflict("This statement was destroyed with the client's personal data.")
-    audit.record(
+    disclosures.let_out(
         "reporting.open",
         by=by,
         on=file.report,
@@ -225,7 +228,7 @@ def open_file(file: ReportFile, *, by: User) -> bytes:
     return content
 
 
-def forget(client: Client) -> None:
+def forget(client: Client) -> list[audit.Standing]:
     """Delete the bytes of a client's statements once their destruction is kept; the rows and digests stay."""
     names = list(ReportFile.objects.filter(report__account__client=client).values_list("stored_as", flat=True))
 
@@ -234,3 +237,4 @@ def forget(client: Client) -> None:
             default_storage.delete(name)
 
     transaction.on_commit(delete)
+    return []  # no row of ours changes

@@ -21,6 +21,8 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from backoffice.api.errors import Unprocessable, problem
+from backoffice.audit import disclosures
+from backoffice.audit import services as audit
 from backoffice.people.models import User
 from backoffice.people.policy import requires
 
@@ -57,10 +59,33 @@ class ReadOnly(ReadOnlyModelViewSet[Any]):
     pagination_class = ByKey
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
     filters: ClassVar[Mapping[str, str]] = {}
+    names_people: ClassVar[bool] = False  # a row is a client, by name
 
     def rows(self, user: User) -> "QuerySet[Any]":
         """Return what the person may see, with all that the serializer reads."""
         raise NotImplementedError
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One page. Where its rows are people, it is written down whom it names, within the hour's share."""
+        return self._told(super().list(request, *args, **kwargs))
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One row, written down as a page of one is."""
+        return self._told(super().retrieve(request, *args, **kwargs))
+
+    def _told(self, answer: Response) -> Response:
+        if self.names_people:
+            model: Any = self.get_serializer_class().Meta.model  # type: ignore[attr-defined]
+            keys = [row["id"] for row in answer.data.get("results", [answer.data])]
+            disclosures.let_out(
+                "api.read", by=self.request.user, disclosed=[model(pk=key) for key in keys], filters=self._filters_told(),
+                summary=f"{len(keys)} {model._meta.verbose_name_plural} read by program",
+            )  # fmt: skip
+        return answer
+
+    def _filters_told(self) -> dict[str, str]:
+        asked = self.request.query_params
+        return audit.asked({name: asked[name] for name in self.filters if name in asked})
 
     def get_queryset(self) -> "QuerySet[Any]":
         user = self.request.user

@@ -1,16 +1,18 @@
 """Who saw a person: reveals, downloads and exports by whom they were about; and a bound on how many one person may have.
 
-An insider who reads client after client is let through up to REVEALS_PER_HOUR values an hour; the last one allowed also
-writes an alarm for the principals, and more are refused (reliability.md Z13).
+An insider who reads client after client is let through up to an hour's share of each kind (`BOUNDS`): values revealed,
+files of many people, documents of one, and people read by programs. What uses the share up also writes an alarm for the
+principals, and more is refused (reliability.md Z13). A program's share counts for its owner, whichever token it holds.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 
 from backoffice.audit import services
 from backoffice.audit.models import Disclosure, Entry
@@ -20,20 +22,68 @@ from backoffice.core.errors import NotPermitted
 
 Named = list[tuple[str, str]]
 
-ALARM = "audit.mass_reveal"
 HOUR = timedelta(hours=1)
 
 
-def require_room(by: Any, action: str) -> None:
-    """Call before a reveal is recorded under `action`. Raises NotPermitted when the person has had the hour's share."""
-    allowed = int(settings.REVEALS_PER_HOUR)
-    taken = Entry.objects.filter(actor=by, action=action, at__gt=clock.now() - HOUR).count()
-    if taken >= allowed:
-        raise NotPermitted(f"You have revealed {taken} values within an hour. The next one is possible later.")
-    if taken + 1 == allowed:
+@dataclass(frozen=True)
+class Bound:
+    """How much of one kind a person may have within an hour. `did` and `what` are words: "revealed", "personal values"."""
+
+    setting: str
+    alarm: str
+    did: str
+    what: str
+    actions: tuple[str, ...]
+    counts_people: bool = False  # different people in the entries, not the entries
+
+    @property
+    def allowed(self) -> int:
+        return int(getattr(settings, self.setting))
+
+    def taken(self, by: Any) -> int:
+        """Return how much of it this person has had within the last hour."""
+        entries = Entry.objects.filter(actor=by, action__in=self.actions, at__gt=clock.now() - HOUR)
+        if not self.counts_people:
+            return entries.count()
+        return Disclosure.objects.filter(entry__in=entries).values("subject_model", "subject_id").distinct().count()
+
+
+BOUNDS = (
+    Bound("REVEALS_PER_HOUR", "audit.mass_reveal", "revealed", "values", ("clients.reveal",)),
+    Bound(
+        "EXPORTS_PER_HOUR", "audit.mass_export", "exported", "files",
+        ("clients.export", "funding.export", "trading.export", "audit.export", "audit.evidence"),
+    ),
+    Bound(
+        "DOCUMENTS_PER_HOUR", "audit.mass_download", "downloaded", "documents",
+        ("reporting.open", "journal.download_evidence"),
+    ),
+    Bound("API_PEOPLE_PER_HOUR", "audit.mass_read", "read by program", "people", ("api.read",), counts_people=True),
+)  # fmt: skip
+ALARMS = {bound.alarm: bound for bound in BOUNDS}
+_BOUND_OF = {action: bound for bound in BOUNDS for action in bound.actions}
+
+
+@transaction.atomic
+def let_out(
+    action: str, *, by: Any, disclosed: Iterable[models.Model] = (), on: models.Model | None = None, **entry: Any
+) -> Entry:
+    """Record that personal data leaves, as `services.record` does. Raises NotPermitted past the hour's share.
+
+    `action` is one of a bound's. Requests of one person take turns, so that two at once do not both find the last place.
+    """
+    bound = _BOUND_OF[action]
+    by._meta.model._base_manager.select_for_update().get(pk=by.pk)
+    before = bound.taken(by)
+    if before >= bound.allowed:
+        raise NotPermitted(f"You have {bound.did} {before} {bound.what} within an hour. The next is possible later.")
+    written = services.record(action, by=by, on=on, disclosed=disclosed, **entry)
+    if bound.taken(by) >= bound.allowed:
         services.record(
-            ALARM, by=by, summary=f"{allowed} values revealed within an hour; further ones are refused", of=action
-        )
+            bound.alarm, by=by, of=action,
+            summary=f"{bound.allowed} {bound.what} {bound.did} within an hour; further ones are refused",
+        )  # fmt: skip
+    return written
 
 
 def by_person(*rows: models.Model) -> list[tuple[str, int, datetime]]:

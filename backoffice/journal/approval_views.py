@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from backoffice.audit import disclosures
 from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import Refusal
@@ -271,11 +272,12 @@ def evidence_file(request: HttpRequest, pk: UUID, paper_pk: UUID) -> HttpRespons
     paper = listed.submission.evidence.filter(pk=paper_pk).first()
     if paper is None:
         raise Http404
-    audit.record(
+    disclosures.let_out(
         "journal.download_evidence",
         by=_reader(request),
         on=listed.submission,
         summary="Paper taken",
+        disclosed=selectors.people_of(listed.subject),
         sha256=paper.sha256,
     )
     answer = HttpResponse(base64.b64decode(paper.content), content_type="application/octet-stream")

@@ -71,6 +71,12 @@ def _page_of(subject: Any) -> str:
     return str(subject.get_absolute_url()) if hasattr(subject, "get_absolute_url") else ""
 
 
+def people_of(subject: Any) -> list[models.Model]:
+    """Return the client that a subject is about, where it names one: by itself or by its account."""
+    client = getattr(subject, "client", None) or getattr(getattr(subject, "account", None), "client", None)
+    return [client] if client is not None else []
+
+
 def payload_facts(submission: Submission) -> list[tuple[str, str]]:
     """Return the payload as lines of name and value, in order of name; secret and personal values are dots."""
     return list(_lines("", redact(submission.payload)))

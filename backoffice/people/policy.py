@@ -61,6 +61,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "policies.approve": {Role.PRINCIPAL},
         "journal.release": {Role.PRINCIPAL, Role.OPERATIONS},
         "audit.view": {Role.PRINCIPAL, Role.ADMINISTRATOR},
+        "audit.export": {Role.PRINCIPAL, Role.ADMINISTRATOR},
         "audit.verify": {Role.PRINCIPAL, Role.ADMINISTRATOR},
         "audit.evidence": {Role.PRINCIPAL, Role.OPERATIONS},
         "audit.who_saw": {Role.PRINCIPAL, Role.OPERATIONS},
@@ -98,8 +99,12 @@ SCOPE_WORDS = {
     "home.view_components": "Read the page of components",
 }
 
-# Asked for again whatever the method: reading is the act.
-_STEP_UP_TO_READ = frozenset({"clients.export", "funding.export", "trading.export", "audit.evidence"})
+# Asked for again whatever the method: reading is the act. These are the files with many people in them: lists of clients,
+# transfers, orders and holdings, the audit with who did what from which address, and the packs of evidence. One statement,
+# tax form or paper of one client (reporting.view, clients.view) is no export: whoever takes it has that client before them,
+# the entry names whose it is, and an hour's share bounds how many (`audit.disclosures`). Programs read statements by the
+# same rule; no token holds what is listed here. tests/backoffice/test_downloads.py knows every file that is handed out.
+_STEP_UP_TO_READ = frozenset({"clients.export", "funding.export", "trading.export", "audit.export", "audit.evidence"})
 # Asked for again when something is posted: approve, send, change people, reveal, open a gate.
 STEP_UP = _STEP_UP_TO_READ | {
     "clients.reveal",

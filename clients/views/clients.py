@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from backoffice.audit import disclosures
 from backoffice.audit import services as audit
 from backoffice.audit.middleware import only_looks
 from backoffice.core import clock, exports
@@ -102,7 +103,7 @@ def client_export(request: HttpRequest) -> StreamingHttpResponse:
         writer.writerow([exports.safe(cell) for cell in row]) for row in people.exported(reader(request), asked)
     )
     shown = people.clients(reader(request), asked).order_by("last_name", "first_name", "id")[:5000]
-    audit.record(
+    disclosures.let_out(
         "clients.export", by=reader(request), summary="Exported the list of clients as CSV", disclosed=shown,
         filters=audit.asked({name: asked[name] for name in ("q", "stage", "book", "country") if asked[name]}),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from backoffice.audit import disclosures
 from backoffice.audit import services as audit
 from backoffice.core import clock, exports
 from backoffice.home import paging
@@ -106,7 +107,7 @@ def transfer_export(request: HttpRequest) -> HttpResponse:
         )
         for row in selectors.rows(found)
     )  # fmt: skip
-    audit.record(
+    disclosures.let_out(
         "funding.export", by=user, summary=f"Exported {len(found)} transfers as CSV", filters=audit.asked(request.GET),
         disclosed={transfer.account.client for transfer in found},
     )  # fmt: skip

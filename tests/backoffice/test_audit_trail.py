@@ -3,7 +3,7 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from django.urls import reverse
 
 from backoffice.audit import services
 from backoffice.audit.models import Disclosure, Entry
-from backoffice.audit.reasons import REVEAL_REASONS
 from backoffice.people.models import Role
 from backoffice.people.policy import PERMISSIONS
 from tests.test_authorisation import MATRIX, firm  # noqa: F401 (a fixture)
@@ -30,35 +29,7 @@ DOWNLOADS = {
     "funding:export": "funding.export",
     "trading:blotter_export": "trading.export",
     "reporting:download": "reporting.open",
-}
-
-
-@dataclass(frozen=True)
-class Act:
-    """A posting that succeeds, by whom, and the entry its service writes in its own words."""
-
-    action: str
-    data: dict[str, Any] = field(default_factory=dict)
-    by: str = "advisor"
-
-
-ACTS = {
-    "broker:gate_set": Act(
-        "broker.close_gate",
-        {"scope": "global", "key": "", "reason": "A drill", "verb": "close", "is_open": ""},
-        "principal",
-    ),
-    "broker:test_ask": Act("broker.test_connection", by="principal"),
-    "clients:application_discard": Act("clients.discard_application"),
-    "clients:application_field": Act("clients.save_draft", {"city": "Elsewhere"}),
-    "clients:client_reveal": Act("clients.reveal", {"reason": next(iter(REVEAL_REASONS))}),
-    "funding:decline": Act("journal.refuse", {"decline-reason": "Not the client's wish"}, "principal"),
-    "funding:take_back": Act("journal.withdraw", {"back-reason": "Asked for twice"}),
-    "clients:account_portal": Act("clients.open_portal", {"page": "AccountSettings"}),
-    "trading:order_take_back": Act("journal.withdraw", {"reason": "The client called again"}),
-    "trading:order_discard": Act("trading.discard"),
-    "trading:quote": Act("request.done"),
-    "trading:instrument_ask": Act("request.done", {"text": "apple"}),
+    "journal:evidence_file": "journal.download_evidence",
 }
 
 
@@ -101,19 +72,6 @@ def test_a_posting_leaves_an_entry_whatever_comes_of_it(name: str, firm: Firm) -
     assert left.entries, f"{name} answered {left.status} and left nothing in the audit"
     assert left.status < 400 or "request.refused" in left.actions
     assert all(entry.actor_id == firm.people["principal"].pk for entry in left.entries)
-
-
-@pytest.mark.parametrize("name", ACTS)
-def test_an_act_leaves_an_entry_in_the_words_of_its_service(name: str, firm: Firm) -> None:
-    act = ACTS[name]
-
-    left = ask(firm, act.by, "POST", name, {"intent": str(uuid.UUID(int=9)), **act.data})
-
-    assert left.status < 400
-    assert act.action in left.actions
-    first = next(entry for entry in left.entries if entry.action == act.action)
-    assert (first.address, len(first.correlation)) == ("127.0.0.1", 12)
-    assert len(first.mac) == 64
 
 
 @pytest.mark.parametrize("name", DOWNLOADS)

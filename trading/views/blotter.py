@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from backoffice.audit import disclosures
 from backoffice.audit import services as audit
 from backoffice.core import exports
 from backoffice.home.parts import Filter
@@ -119,7 +120,7 @@ def export(request: HttpRequest) -> HttpResponse:
         )
         for row in rows
     )  # fmt: skip
-    audit.record(
+    disclosures.let_out(
         "trading.export",
         by=user,
         summary=f"Exported {len(rows)} orders as CSV",

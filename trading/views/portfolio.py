@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from backoffice.audit import services as audit
+from backoffice.audit import disclosures
 from backoffice.core import clock, exports
 from backoffice.journal import inquiries
 from backoffice.journal.models import InquiryState
@@ -60,7 +60,7 @@ def export(request: HttpRequest) -> HttpResponse:
         )
         for line in found.lines
     )  # fmt: skip
-    audit.record("trading.export", by=user, summary=f"Exported {len(found.lines)} holdings as CSV")
+    disclosures.let_out("trading.export", by=user, summary=f"Exported {len(found.lines)} holdings as CSV")
     return csv_response("portfolio", head, cells)
 
 

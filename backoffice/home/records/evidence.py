@@ -20,7 +20,7 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
-from backoffice.audit import anchors, canonical, keys, sealing
+from backoffice.audit import anchors, canonical, disclosures, keys, sealing
 from backoffice.audit import services as audit
 from backoffice.audit.models import Entry, Exchange
 from backoffice.core import clock, exports
@@ -81,7 +81,7 @@ def pack(root: models.Model, *, kind: str, by: User) -> bytes:
     manifest = {**about, "key": keys.current(), "files": listed}
     signature = keys.sign("evidence", json.dumps(manifest, sort_keys=True).encode(), keys.current())
     files["manifest.json"] = _json({**manifest, "signature": signature})
-    audit.record(
+    disclosures.let_out(
         "audit.evidence", by=by, on=root, summary=f"Evidence pack of one {kind} made",
         disclosed=[row for row in parts[0].rows if kind == "client"],
         sha256=hashlib.sha256(files["manifest.json"]).hexdigest(),

@@ -102,22 +102,33 @@ def chain() -> Chain:
 
 
 def data_lines(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return an entry's data as lines of name and value."""
-    return [(name, str(value)) for name, value in sorted(data.items())]
+    """Return an entry's data as lines of name and value; of each row that was changed beside the object, one line."""
+    lines = [(name, str(value)) for name, value in sorted(data.items()) if name != "changed"]
+    return lines + [
+        (
+            f"changed: {each['object']}",
+            f"{each['id']}, from {each['before'][:16] or 'nothing'} to {each['after'][:16] or 'nothing'}",
+        )
+        for each in data.get("changed", [])
+    ]
+
+
+def _much(bound: disclosures.Bound) -> str:
+    return f"{bound.did} many {'personal values' if bound.what == 'values' else bound.what}"
 
 
 def inbox(user: User) -> list[InboxItem]:
-    """Alarms of the last day for those who look after people: somebody revealed value after value."""
+    """Alarms of the last day for those who look after people: somebody took value after value, or file after file."""
     if not may(user, "audit.view"):
         return []
-    alarms = Entry.objects.filter(action=disclosures.ALARM, at__gt=clock.now() - timedelta(days=1)).select_related(
+    alarms = Entry.objects.filter(action__in=disclosures.ALARMS, at__gt=clock.now() - timedelta(days=1)).select_related(
         "actor"
     )
     return [
         InboxItem(
             kind=f"audit.alarm:{alarm.pk}",
             group="other",
-            title=f"{alarm.actor.name if alarm.actor else 'Somebody'} revealed many personal values",
+            title=f"{alarm.actor.name if alarm.actor else 'Somebody'} {_much(disclosures.ALARMS[alarm.action])}",
             detail=f"{alarm.summary}. Look at who was seen, and ask why.",
             action="Look at the entries",
             url=f"/audit/?who={alarm.actor_id}&view=disclosed",

@@ -72,7 +72,7 @@ def _filters(parameters: QueryDict) -> list[Filter]:
 
 
 @require_safe
-@requires("audit.view")
+@requires("audit.export")
 def entry_export(request: HttpRequest) -> HttpResponse:
     """The list as CSV, with the filters of the address; cells never start a formula."""
     found = list(selectors.entries(request.GET).order_by("-at", "-id")[: exports.ROWS_AT_MOST])
@@ -86,7 +86,7 @@ def entry_export(request: HttpRequest) -> HttpResponse:
         )
         for row in found
     )  # fmt: skip
-    audit.record(
+    disclosures.let_out(
         "audit.export", by=_reader(request), summary=f"Exported {len(found)} audit entries as CSV",
         filters=audit.asked(request.GET),
     )  # fmt: skip
