@@ -30,6 +30,9 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("POST /v1/api/portfolio/allocation", "operation", "unknown"): "trading.md 6.6: several accounts as one",
     ("GET /v1/api/portfolio/0/combo/positions", "operation", "unknown"): "trading.md 6.2: combinations",
     ("GET /v1/api/portfolio2/0/positions", "operation", "unknown"): "trading.md 6.2: the uncached positions",
+    ("GET /v1/api/md/regsnapshot", "operation", "unknown"): "trading.md 5: the snapshot that costs money",
+    ("POST /v1/api/hmds/auth/init", "operation", "unknown"): "trading.md 2: what opens /hmds",
+    ("GET /v1/api/hmds/history", "operation", "unknown"): "trading.md 2: charts of the historical data service",
     ("GET /v1/api/fyi/notifications/more", "operation", "unknown"): "trading.md 11: older messages by an id",
     # -- the session
     ("GET /v1/api/sso/validate", "answer 200 $", "unknown LOGIN_TYPE"): "trading.md 1.1 step 4: recorded in capitals",
@@ -205,9 +208,6 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ),
     ("POST /gw/api/v1/statements", "request $", "required accountId"): (
         "account-management.md 15: whether accountId stays required beside accountIds is not told"
-    ),
-    ("PATCH /gw/api/v1/accounts", "request $.accountManagementRequests.*", "type array"): (
-        "account-management.md 10: the documents show arrays for several operations"
     ),
     ("GET /gw/api/v1/forms", "answer 200 $.formDetails[].questionnaire[].answers[]", "unknown id"): (
         "account-management.md 8.3: an answer is sent back by its id"

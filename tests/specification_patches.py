@@ -189,6 +189,13 @@ def objects_of_java(document: Document) -> None:
             del schema["type"]
 
 
+def operations_in_arrays(document: Document) -> None:
+    """An operation of PATCH /accounts is an object here and an array of such objects in the documents (section 10)."""
+    members = document["components"]["schemas"]["AccountManagementRequests"]["properties"]
+    for name, schema in members.items():
+        members[name] = {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]}
+
+
 def maps_by_name(document: Document) -> None:
     """Members named U1234567, All, USD or 20251218 are examples of a map's keys, not its only ones."""
     for schema in schemas(document):
@@ -217,6 +224,7 @@ REPAIRS: tuple[Callable[[Document], None], ...] = (
     objects_of_java,
     enums_that_are_examples,
     maps_by_name,
+    operations_in_arrays,
 )
 
 

@@ -133,6 +133,22 @@ def test_an_answer_that_a_fault_altered_is_not_the_sandboxes_own(rules: Specific
 def test_a_signed_body_is_held_to_its_key_and_its_claims(rules: Specification) -> None:
     ours, other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
     pem = ours.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+@pytest.mark.parametrize("as_array", [False, True])
+def test_an_operation_of_a_patch_is_looked_into_in_either_form(rules: Specification, as_array: bool) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    place = f"request $.accountManagementRequests.updateAccountAlias{'[]' if as_array else ''}"
+
+    def sent(**operation: Any) -> list[tuple[str, str]]:
+        value = [operation] if as_array else operation
+        body = jwt.encode({"accountManagementRequests": {"updateAccountAlias": value}}, key, algorithm="RS256")
+        change = {"method": "PATCH", "path": "/gw/api/v1/accounts", "kind": "application/jwt", "status": None}
+        return found(rules, **change, sent=body.encode())
+
+    assert sent(accountId="U1000011", accountAlias="Family") == []
+    assert sent(accountId="U1000011", alias="Family") == [(place, "unknown alias")]
+    assert sent(accountId="U1000011", accountAlias=7) == [(f"{place}.accountAlias", "type number")]
+
+
     rules.keys["FIRM"] = [pem.decode()]
     now = int(time.time())
 
