@@ -15,6 +15,9 @@ WATCHED_FOR = timedelta(seconds=45)  # after a page last asked; the slowest page
 # IBKR forgets a question after about a minute. Ours ends a little sooner, so that the "no" still finds it alive.
 QUESTION_MARGIN = timedelta(seconds=10)
 DEADLINE_RULE = "deadline"
+# Who got how much of a block is final only after its end (trading.md 9.5): so long IBKR may still show, move and correct it.
+SETTLING = timedelta(minutes=15)
+LATE_SHARES = timedelta(days=5)  # shares that do not show are looked for so long; IBKR lists executions for a week
 
 
 def order_limit(role: str) -> Decimal:

@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 
+from backoffice.audit.models import Entry
 from backoffice.broker.models import BrokerageSession
 from backoffice.broker.session import Keeper
+from backoffice.core import clock
 from backoffice.journal.models import BrokerObject, State, Submission
-from tests.trading.test_dispatch import desk, far_below, follow, instrument, reread, send, submit  # noqa: F401 (fixtures)
+from clients.models import Account
+from tests.trading.conftest import NUMBERS
+from tests.trading.test_dispatch import desk, far_below, follow, group, instrument, reread, send, submit  # noqa: F401 (fixtures)
+from trading import policy
 from trading.dispatch import looks, sync
 from trading.dispatch import orders as dispatch
-from trading.models import Instrument, Order, Status
-from trading.services import orders
+from trading.models import AllocationGroup, Execution, Instrument, Order, Status
+from trading.selectors import orders as selectors
+from trading.services import orders, progress
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,3 +154,99 @@ def test_an_order_that_is_called_a_duplicate_of_itself_is_found_and_exists_once(
     found = reread(order)
     assert (found.status, found.submission.state) == (Status.WORKING, State.ACKED)
     assert len(sandbox.ledger("order", order.client_order_id)) == 1
+
+
+# ---- when the shares of a block show, and whether they move
+
+
+def booked(order: Order) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for row in Execution.objects.filter(order=order).select_related("account"):
+        found[row.account.number] = found.get(row.account.number, Decimal(0)) + row.quantity
+    return found
+
+
+def send_block(sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any) -> Order:
+    """Send a block of 9 for three accounts that is filled by threes, ten seconds each."""
+    fills = [{"after_milliseconds": 10_000 * place, "quantity": 3} for place in range(3)]
+    sandbox.control("POST", "orders", {"match": {}, "script": {"fills": fills}})
+    order = submit(send(group=group, quantity=Decimal(9)))
+    orders.answer(order.questions.get(), by=advisor, answer="yes")
+    dispatch.send_reply(str(order.submission_id))
+    return reread(order)
+
+
+def test_shares_that_move_at_the_end_are_moved_here_and_never_counted_twice(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any
+) -> None:
+    sandbox.config(block_shares="moving")
+    order = follow(sandbox, send_block(sandbox, send, group, advisor), seconds=12)
+    early = booked(order)
+    assert (order.status, order.filled, sum(early.values())) == (Status.WORKING, 6, 6)
+    assert early != dict.fromkeys(NUMBERS, 2)
+
+    order = follow(sandbox, order, seconds=30)
+
+    assert (order.status, order.filled, booked(order)) == (Status.FILLED, 9, dict.fromkeys(NUMBERS, 3))
+    assert selectors.compare(order).off == []
+
+
+def test_shares_that_move_after_the_end_are_still_followed(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any
+) -> None:
+    sandbox.config(block_shares="moving", block_shares_seconds=300)
+    order = follow(sandbox, send_block(sandbox, send, group, advisor), seconds=60)
+    assert (order.status, sum(booked(order).values())) == (Status.FILLED, 9)
+    assert "It may still move units between them" in selectors.compare(order).sentence
+
+    order = follow(sandbox, order, seconds=300)
+
+    assert (order.filled, booked(order)) == (9, dict.fromkeys(NUMBERS, 3))
+
+
+def test_an_execution_that_went_to_another_account_leaves_its_mark(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any
+) -> None:
+    order = follow(sandbox, send_block(sandbox, send, group, advisor), seconds=60)
+    first = Account.objects.get(number=NUMBERS[0])
+    Execution.objects.create(
+        key="gone.01", order=order, account=first, quantity=3, price=Decimal("1.50"), at=clock.now()
+    )
+
+    follow(sandbox, order, seconds=1)
+
+    assert booked(order) == dict.fromkeys(NUMBERS, 3)
+    (entry,) = Entry.objects.filter(action="trading.move_shares")
+    assert entry.data["executions"] == [f"gone.01.01 {NUMBERS[0]} 3 at 1.5"]
+
+
+def test_an_answer_that_does_not_account_for_everything_takes_nothing_away(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any
+) -> None:
+    order = follow(sandbox, send_block(sandbox, send, group, advisor), seconds=60)
+    rows = list(Execution.objects.filter(order=order).select_related("account"))
+    some = [
+        progress.Fill(row.key, 1, row.account.number, row.quantity, row.price, row.commission, row.at)
+        for row in rows[1:]
+    ]
+
+    assert not progress.record_fills(order, some, is_whole=True)
+    assert not progress.record_fills(order, [], is_whole=True)
+
+    assert booked(order) == dict.fromkeys(NUMBERS, 3)
+
+
+def test_shares_that_show_late_are_waited_for_and_the_master_s_row_is_nobody_s(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any
+) -> None:
+    sandbox.config(block_shares="end", block_shares_seconds=300)
+    order = follow(sandbox, send_block(sandbox, send, group, advisor), seconds=60)
+    assert (order.status, order.filled, booked(order)) == (Status.FILLED, 9, {})
+    assert selectors.compare(order).sentence.startswith("IBKR has not shown yet which account got how much")
+
+    long_ago = clock.now() - policy.SETTLING  # past the time in which every sync looks
+    Order.objects.filter(pk=order.pk).update(settled_at=long_ago)
+    order = follow(sandbox, order, seconds=300)
+
+    assert (order.filled, booked(order)) == (9, dict.fromkeys(NUMBERS, 3))
+    assert selectors.compare(order).is_settled

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
 from backoffice.broker import client as broker
@@ -24,7 +24,8 @@ from backoffice.ibkr.types.portfolio import Ledger, Position, Summary, SummaryVa
 from backoffice.journal import sending
 from backoffice.journal.models import State, Submission
 from clients.models import Account
-from trading.models import DeskSync, Order
+from trading import policy
+from trading.models import DeskSync, Order, Target
 from trading.services import groups, portfolio, progress
 from trading.services.portfolio import Cash, Holding, KeyFigures, Listing, Reading
 from trading.services.progress import Fill, LiveWord
@@ -32,7 +33,7 @@ from trading.services.progress import Fill, LiveWord
 ALL = "All"
 ACCOUNTS_PER_RUN = 25  # so that an order never waits long behind the portfolio in this lane
 GROUPS_EVERY = timedelta(seconds=60)
-AFTER_THE_END = timedelta(minutes=15)  # fills and commissions may come that long after the last word
+LATE, LATE_EVERY = "late shares", timedelta(minutes=5)
 ONE = Decimal(1)
 
 
@@ -104,11 +105,22 @@ def sync_orders() -> None:
 
 
 def _followed(master: MasterAccount) -> Iterator[Order]:
-    """Orders IBKR has and that may still change, and those that ended lately with executions missing."""
+    """Orders IBKR has and that may still change, and those that ended with executions missing, or whose shares may move.
+
+    What is not all here a while after the end is looked for now and then: shares of a block may show late.
+    """
+    now = clock.now()
     sent = Order.objects.filter(master=master).exclude(ibkr_order_id="").select_related("instrument")
     yield from sent.working().order_by("pk")
-    ended = sent.filter(settled_at__gte=clock.now() - AFTER_THE_END, filled__gt=0)
-    yield from ended.annotate(booked=Coalesce(Sum("executions__quantity"), Decimal(0))).filter(booked__lt=F("filled"))
+    filled = sent.filter(filled__gt=0).annotate(booked=Coalesce(Sum("executions__quantity"), Decimal(0)))
+    lately = filled.filter(settled_at__gte=now - policy.SETTLING)
+    yield from lately.filter(~Q(booked=F("filled")) | ~Q(target=Target.ACCOUNT))
+    late = filled.filter(settled_at__lt=now - policy.SETTLING, settled_at__gte=now - policy.LATE_SHARES)
+    last = DeskSync.objects.filter(master=master, kind=LATE).first()
+    if last is None or last.read_at is None or now - last.read_at >= LATE_EVERY:
+        if missing := list(late.filter(~Q(booked=F("filled")))):
+            portfolio.note_sync(master, LATE)
+        yield from missing
 
 
 def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order]) -> None:
@@ -123,7 +135,9 @@ def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order
     days = min(7, max(1, (clock.now() - oldest).days + 2))
     executions = trades(client, days=days)
     for key, order in by_key.items():
-        progress.record_fills(order, fills(row for row in executions if row.client_order_id == key))
+        mine = fills(row for row in executions if row.client_order_id == key)
+        began = order.sent_at or order.created_at
+        progress.record_fills(order, mine, is_whole=clock.now() - began < timedelta(days=days - 1))
 
 
 def _note_orphan(master: MasterAccount, row: LiveOrder) -> None:

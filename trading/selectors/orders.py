@@ -14,7 +14,7 @@ from backoffice.home.parts import Step, TimelineEvent
 from backoffice.home.registry import Tone
 from backoffice.journal.models import Attempt, AttemptOutcome, State, Submission
 from backoffice.people.models import User
-from trading import translate
+from trading import policy, translate
 from trading.models import Execution, Order, OrderAllocation, OrderQuestion, Status, Target
 from trading.models.orders import OPEN, OrderQuerySet
 
@@ -91,6 +91,9 @@ class Comparison:
 
     rows: Sequence[Compared]
     is_settled: bool  # the order has ended and its executions are all here
+    is_awaited: bool = False  # the order has ended, and IBKR's executions by account do not add up to what was filled
+    is_looked_for: bool = True
+    moves_until: datetime | None = None  # so long IBKR may still move shares between the accounts
 
     @property
     def promised(self) -> Decimal:
@@ -111,8 +114,25 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """Explain a difference, or nothing."""
+        if self.is_awaited and len(self.rows) > 1:
+            return (
+                "IBKR has not shown yet which account got how much of what was filled. It is looked for again."
+                if self.is_looked_for
+                else "IBKR has not shown which account got how much of what was filled. Its trade confirmations say so."
+            )
         if not self.is_settled or not self.off:
             return ""
+        return f"{self._difference_explained}{self._may_still_move}"
+
+    @property
+    def _may_still_move(self) -> str:
+        if self.moves_until is None:
+            return ""
+        until = formats.moment(self.moves_until, now=clock.now())
+        return f" It may still move units between them: this is looked at again until {until}."
+
+    @property
+    def _difference_explained(self) -> str:
         if self.difference:
             return (
                 f"The order ended with {formats.quantity(self.filled)} of {formats.quantity(self.promised)} filled."
@@ -141,8 +161,19 @@ def compare(order: Order) -> Comparison:
         commission = sum(known, ZERO) if fills and len(known) == len(fills) else None
         rows.append(Compared(allocation, units, paid / units if units else None, commission))
     total = sum((row.filled for row in rows), ZERO)
-    is_settled = order.status in (Status.FILLED, Status.CANCELLED) and order.filled > 0 and total == order.filled
-    return Comparison(rows, is_settled)
+    has_ended = order.status in (Status.FILLED, Status.CANCELLED) and order.filled > 0
+    moves_until = None
+    if has_ended and order.target != Target.ACCOUNT and order.settled_at is not None:
+        ends = order.settled_at + policy.SETTLING
+        moves_until = ends if ends > clock.now() else None
+    is_settled = has_ended and total == order.filled
+    return Comparison(
+        rows,
+        is_settled,
+        is_awaited=has_ended and not is_settled,
+        is_looked_for=order.settled_at is None or order.settled_at > clock.now() - policy.LATE_SHARES,
+        moves_until=moves_until,
+    )
 
 
 @dataclass(frozen=True)
@@ -174,6 +205,8 @@ class Row:
             return "unknown", "Not known"
         if order.is_final and not order.filled:
             return "neutral", "Nothing traded"
+        if self.comparison.is_awaited:
+            return "wait", "Awaited"
         if not self.comparison.is_settled:
             return "neutral", "After fill"
         off = len(self.comparison.off)

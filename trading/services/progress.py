@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max, Sum
 
+from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
 from backoffice.journal import services as journal
@@ -141,21 +142,47 @@ class Fill:
 
 
 @transaction.atomic
-def record_fills(order: Order, fills: Iterable[Fill]) -> bool:
+def record_fills(order: Order, fills: Iterable[Fill], *, is_whole: bool = False) -> bool:
     """Write executions of one order; a correction replaces, a repetition changes nothing. True when anything was new.
 
-    A row IBKR books on the master account is the block itself, not a client's share, and is left out here.
+    A row IBKR books on the master account is the block itself, not a client's share, and is left out here. With `is_whole`
+    the fills are all there are at IBKR: what it once showed and shows no more was given to other accounts (trading.md 9.5).
+    It goes when the others account for everything filled; until then nothing is concluded from a sum of both.
     """
     order = _locked(order)
     accounts = {account.number: account for account in Account.objects.filter(master=order.master)}
+    accounts.pop(order.master.account, None)
+    shares = [(accounts[fill.account], fill) for fill in fills if fill.account in accounts]
     is_new = False
-    for fill in fills:
-        account = accounts.get(fill.account)
-        if account is not None:
-            is_new |= _record_fill(order, account, fill)
+    for account, fill in shares:
+        is_new |= _record_fill(order, account, fill)
+    gone = _gone(order, shares) if is_whole else []
+    if gone and sum(fill.quantity for _, fill in shares) >= order.filled:
+        _take_back(order, gone)
+        gone, is_new = [], True
     if is_new:
-        _retotal(order)
+        _retotal(order, is_sure=not gone)
     return is_new
+
+
+def _gone(order: Order, shares: Iterable[tuple[Account, Fill]]) -> list[Execution]:
+    shown = {(fill.key, account.pk) for account, fill in shares}
+    kept = order.executions.select_related("account")
+    return [row for row in kept if (row.key, row.account_id) not in shown]
+
+
+def _take_back(order: Order, gone: Iterable[Execution]) -> None:
+    """Delete what IBKR has given to other accounts; what it was stays in the audit trail."""
+    was = [
+        f"{row.key}.{row.revision:02d} {row.account.number} {translate.exact(row.quantity)} at {translate.exact(row.price)}"
+        for row in gone
+    ]
+    Execution.objects.filter(pk__in=[row.pk for row in gone]).delete()
+    noun = "execution" if len(was) == 1 else "executions"
+    audit.record(
+        "trading.move_shares", by=None, on=order, executions=was,
+        summary=f"IBKR gave {len(was)} {noun} of {order.reference} to other accounts",
+    )  # fmt: skip
 
 
 def _record_fill(order: Order, account: Account, fill: Fill) -> bool:
@@ -177,15 +204,15 @@ def _record_fill(order: Order, account: Account, fill: Fill) -> bool:
     return is_correction or has_commission_now
 
 
-def _retotal(order: Order) -> None:
+def _retotal(order: Order, *, is_sure: bool) -> None:
     total = order.executions.aggregate(units=Sum("quantity"), paid=Sum(F("quantity") * F("price")))
     units, paid = total["units"] or Decimal(0), total["paid"] or Decimal(0)
-    filled = max(order.filled, units)
+    filled = max(order.filled, units) if is_sure else order.filled
     average = (paid / units).quantize(Decimal("0.0000000001")) if units else order.average_price
     now = clock.now()
     Order.objects.filter(pk=order.pk).update(filled=filled, average_price=average, changed_at=now)
     order.filled, order.average_price = filled, average
-    if units >= order.quantity and LIFECYCLE.allows(order.status, Status.FILLED):
+    if is_sure and units >= order.quantity and LIFECYCLE.allows(order.status, Status.FILLED):
         LIFECYCLE.move(order, to=Status.FILLED, because="its executions add up to the order", as_of=now, settled_at=now)
 
 

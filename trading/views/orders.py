@@ -212,7 +212,8 @@ def _context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "is_unsent": is_unsent,
         "is_absent": is_absent,
         "is_unknown": submission is not None and submission.state == State.UNKNOWN,
-        "is_over": order.is_final and (not order.filled or row.comparison.is_settled),
+        "is_over": order.is_final
+        and (not order.filled or (row.comparison.is_settled and row.comparison.moves_until is None)),
         "reason_form": ReasonForm(),
         "mark": mark(
             order.status, order.ibkr_status, order.filled, order.changed_at,
