@@ -368,9 +368,10 @@ def _expired(_facts: Facts, _error: IbkrError) -> Explanation:
 
 def _address_refused(facts: Facts, _error: IbkrError) -> Explanation:
     declared = f" (the declared one is {facts.ip})" if facts.ip else ""
+    newer = " It may take IPv4 addresses only: then declare one." if ":" in facts.ip else ""  # section 4 does not say
     return Explanation(
         f"IBKR does not accept calls from this machine's address{declared}.",
-        "Ask IBKR to allow-list the public address our calls leave from, and keep it fixed.",
+        f"Ask IBKR to allow-list the public address our calls leave from, and keep it fixed.{newer}",
     )
 
 
