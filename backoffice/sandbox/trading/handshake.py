@@ -3,6 +3,8 @@
 Before it is read a handshake is held up, cut or answered in any form a fault has; a changed world lets it fail by itself.
 After its effect the socket is open on this side, and the former one of the session has made way: the caller is then told
 nothing (`applied_not_answered`, `mid_body`), or hears that it is in and loses the line at once (`answered`).
+
+Each handshake is a line of the request log: 101 when it is let in, the status of its refusal, none when the line was cut.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from backoffice.sandbox import faults, misfortune, sso, windows
+from backoffice.sandbox.clock import stamp
 from backoffice.sandbox.faults import Fault
 from backoffice.sandbox.kernel import Sandbox
 
@@ -53,6 +56,17 @@ async def befall(sandbox: Sandbox, fault: Fault, request: Request, token: str, u
             content_type = dict(head["headers"])[b"content-type"].decode()
             return Response(b"".join(chunk["body"] for chunk in chunks), head["status"], media_type=content_type)
     return None
+
+
+def note(sandbox: Sandbox, request: Request, username: str, status: int | None, fault: Fault | None) -> None:
+    """Write the handshake into the request log. Its query is the bearer, and so stays out."""
+    sandbox.requests.add(
+        {
+            "at": stamp(sandbox.clock.now()), "method": "GET", "path": request.url.path, "query": "", "status": status,
+            "client_id": None, "username": username or None, "digest": "", "bytes": 0, "key": None,
+            "fault": None if fault is None else f"{fault.phase}:{fault.action}", "note": "websocket",
+        }
+    )  # fmt: skip
 
 
 def cut(scope: Any) -> bool:

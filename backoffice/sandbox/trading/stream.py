@@ -51,32 +51,43 @@ def routes(desk: Desk) -> list[BaseRoute]:
     async def serve(socket: WebSocket) -> None:
         request = _as_request(socket)
         username = _username(desk, request)
-        fault = handshake.strike(desk.sandbox, request, username)
+        fault = struck = handshake.strike(desk.sandbox, request, username)
+
+        def note(status: int | None) -> None:
+            handshake.note(desk.sandbox, request, username, status, struck)
+
+        async def deny(refusal: Response) -> None:
+            note(refusal.status_code)
+            await socket.send_denial_response(refusal)
+
         if fault is not None and (fault.is_before_effect or fault.action == "latency"):
             token = request.query_params.get("bearer_token", "")
             altered = await handshake.befall(desk.sandbox, fault, request, token, username)
             if altered is not None:
-                await socket.send_denial_response(altered)
+                await deny(altered)
                 return
             if fault.action in ("hang", "reset", "late"):
+                note(None)
                 return
             fault = None
         refused = _refusal(desk, request)
         if refused is not None:
-            await socket.send_denial_response(refused)
+            await deny(refused)
             return
         bearer = sso.trading_bearer(desk.sandbox, request)
         if isinstance(bearer, Response):
-            await socket.send_denial_response(bearer)
+            await deny(bearer)
             return
         if not _has_cookie(desk, socket.cookies.get("api", ""), bearer.token):
-            await socket.send_denial_response(answer({"error": "not authenticated", "statusCode": 401}, 401))
+            await deny(answer({"error": "not authenticated", "statusCode": 401}, 401))
             return
         if bearer.token in open_:
             open_[bearer.token].ending = (1000, "another connection")
         if fault is not None and fault.phase != "answered":
+            note(None)
             handshake.cut(socket.scope)
             return
+        note(101)
         await socket.accept()
         if fault is not None:
             await asyncio.sleep(0.05)  # let the answer leave before the line is torn

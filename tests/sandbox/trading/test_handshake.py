@@ -96,3 +96,23 @@ def test_a_session_that_is_stolen_as_it_connects_is_told_so(user: User) -> None:
         heard = [socket.recv(timeout=10) for _ in range(2)]  # no accounts without a session
 
     assert '"authenticated":false' in str(heard[-1]).replace(" ", "")
+
+
+def test_each_handshake_is_in_the_log_with_what_became_of_it_and_without_its_bearer(user: User) -> None:
+    cookie = user.cookie
+    user.caller.fault(path=WS, phase="pre_read", action="status", status=502)
+    assert [handshake(user, cookie=cookie), handshake(user, cookie="api=0"), handshake(user, cookie=cookie)] == [
+        502,
+        401,
+        101,
+    ]
+    user.caller.fault(path=WS, phase="mid_body", action="reset")
+    with pytest.raises((InvalidHandshake, InvalidMessage, OSError, EOFError)):
+        user.connect(cookie=cookie)
+
+    noted = user.caller.requests_seen(WS)
+
+    assert [(row["status"], row["fault"]) for row in noted] == [
+        (502, "pre_read:status"), (401, None), (101, None), (None, "mid_body:reset"),
+    ]  # fmt: skip
+    assert {(row["method"], row["username"], row["query"]) for row in noted} == {("GET", "alder01", "")}
