@@ -23,14 +23,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SUM] = Findings()
 
 
-def ask(config: pytest.Config, item_name="") -> None:
-    """Fail the running test with whatever the sandboxes found since they were last asked."""
+def ask(config: pytest.Config) -> None:
+    """Fail the running test with whatever the sandboxes found since they were last asked, or before they ended."""
     found = Findings()
     watcher = inspector()
     if watcher is not None:
         found.add(watcher.findings())
         for process in SandboxProcess.running:
             found.add(process.findings())
+        found.add(SandboxProcess.last_words)
+        SandboxProcess.last_words = Findings()
     violations = list(dict.fromkeys(found.violations))
     found.violations = []
     config.stash[SUM].add(found)
@@ -42,13 +44,13 @@ def ask(config: pytest.Config, item_name="") -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     yield
-    ask(item.config, item.nodeid)
+    ask(item.config)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     yield
-    ask(item.config, item.nodeid)
+    ask(item.config)
 
 
 def is_whole(config: pytest.Config) -> bool:

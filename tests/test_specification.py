@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from backoffice.sandbox.app import build
 from tests.checked_sandbox import checked
+from tests.sandbox.support import Caller, make_key
+from tests.sandbox.trading.listener import User
 from tests.sandbox.trading.trader import Trader
+from tests.sandbox_process import SandboxProcess
 from tests.specification import FILE, Exchange, Specification
 from tests.specification_exceptions import EXCEPTIONS, OF_TESTS
 from tests.specification_inspector import inspector
@@ -130,9 +133,6 @@ def test_an_answer_that_a_fault_altered_is_not_the_sandboxes_own(rules: Specific
     assert found(rules, status=None) == []
 
 
-def test_a_signed_body_is_held_to_its_key_and_its_claims(rules: Specification) -> None:
-    ours, other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
-    pem = ours.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 @pytest.mark.parametrize("as_array", [False, True])
 def test_an_operation_of_a_patch_is_looked_into_in_either_form(rules: Specification, as_array: bool) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -149,6 +149,9 @@ def test_an_operation_of_a_patch_is_looked_into_in_either_form(rules: Specificat
     assert sent(accountId="U1000011", accountAlias=7) == [(f"{place}.accountAlias", "type number")]
 
 
+def test_a_signed_body_is_held_to_its_key_and_its_claims(rules: Specification) -> None:
+    ours, other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+    pem = ours.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     rules.keys["FIRM"] = [pem.decode()]
     now = int(time.time())
 
@@ -172,6 +175,19 @@ def test_what_a_sandbox_under_test_does_wrong_comes_out(tmp_path: Path, rules: S
     assert trader.get("/portfolio/accounts", colour="red").status == 200
 
     assert [(each.where, each.rule) for each in watcher.findings().violations] == [("query colour", "unknown")]
+
+
+def test_what_a_sandbox_found_before_it_ended_is_not_lost(tmp_path: Path, rules: Specification) -> None:
+    process = SandboxProcess(tmp_path)
+    caller = Caller(process.url, make_key())
+    caller.register()
+    process.config(enforce_maintenance=False)
+    User(caller).rest("GET", "/portfolio/accounts?colour=red")
+
+    process.stop()
+
+    violations, SandboxProcess.last_words.violations = SandboxProcess.last_words.violations, []
+    assert [(each.where, each.rule) for each in violations] == [("query colour", "unknown")]
 
 
 def test_what_is_forgiven_tests_alone_is_an_exception() -> None:

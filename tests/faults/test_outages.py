@@ -41,6 +41,7 @@ class InterruptibleSandbox(SandboxProcess):
     """A sandbox that may be killed, and started again at its address on its own books."""
 
     def kill(self) -> None:
+        self.say_last_words()
         self._process.kill()
         self._process.wait(10)
 
