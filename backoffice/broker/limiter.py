@@ -6,6 +6,7 @@ A breach shuts out the whole address for 10 to 15 minutes (trading.md section 3)
 """
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from django.db import connection
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
 
 from backoffice.broker import calendar
 from backoffice.broker.models import LimitSlot, MasterAccount, Penalty
@@ -31,6 +34,7 @@ SMALLEST_SHARED = 5
 PATIENCE_SECONDS = {Priority.PERSON: 20, Priority.POLLING: 1, Priority.BULK: 90}
 PATIENCE_OF_OTHERS = 12
 LONGEST_NAP_MS = 1000
+JITTER_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +69,31 @@ class SharedLimiter:
             _give_back(slots)
 
     def penalise(self, call: Call, retry_after: int | None) -> None:
-        """IBKR answered 429: nothing leaves for this address for as long as it says, else a quarter of an hour."""
+        """IBKR answered 429: nothing leaves for this address for as long as it says, else a quarter of an hour.
+
+        A few seconds more, drawn by lot, keep several installations behind one address from coming back in one moment.
+
+        Account Management's 429 stops trading too, a person's cancel included, though it may not lead into the box (a
+        doubt of IBKR's documents: account-management.md section 1). A cancel is not let through to try it, because:
+        - trading.md section 3 says that the box holds for every endpoint, that a call from it may begin the time anew and
+          that repeated calls shut an address out for good. The price of a wrong guess is the whole firm's.
+        - one call would not do: the session's tickle stands still too, so after a minute a cancel would first have to
+          look at the session and perhaps open it, and afterwards to read what became of the order.
+        Whoever must cancel meanwhile can call IBKR or use TWS under another username; neither is this address's
+        Web API. Once IBKR has said that the box is trading's alone, the place to tell the two apart is this row's `path`.
+        """
         now = clock.now()
-        until = now + timedelta(seconds=retry_after or PENALTY_SECONDS)
+        wait = (retry_after or PENALTY_SECONDS) + secrets.randbelow(JITTER_SECONDS + 1)
+        path = urlsplit(call.url).path[:200]
         row, created = Penalty.objects.get_or_create(
-            address=self._address,
-            defaults={"until": until, "noted_at": now, "path": urlsplit(call.url).path[:200]},
+            address=self._address, defaults={"until": now + timedelta(seconds=wait), "noted_at": now, "path": path}
         )
-        if not created:
+        if not created:  # two processes may be told at once: the later end and both hits count
             Penalty.objects.filter(pk=row.pk).update(
-                until=max(until, row.until), noted_at=now, path=urlsplit(call.url).path[:200], hits=row.hits + 1
+                until=Greatest(F("until"), Value(now + timedelta(seconds=wait))),
+                noted_at=now,
+                path=path,
+                hits=F("hits") + 1,
             )
 
     def _wait(self, call: Call, path: str, priority: Priority) -> list[Slot]:

@@ -166,7 +166,7 @@ def _why_not(master: MasterAccount, session: BrokerageSession | None, penalty: P
     elif penalty is not None:
         reasons.append(
             f"IBKR shut this address out for too many requests; nothing is sent until {_at(penalty.until)}. "
-            "What waits keeps its place."
+            "What waits keeps its place. Who must cancel an order before that can call IBKR, or use TWS under another username."
         )
     else:
         reasons.append(_about_session(master, session))
