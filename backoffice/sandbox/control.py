@@ -4,7 +4,7 @@
     POST reset {"seed"?, "at"?} | clock {"offset_seconds"} | advance {"seconds"} | config {name: value} | clients {...}
     POST faults {plan} | faults/random {"seed", "rate", ...}    see faults.py
     POST accounts/{account} {"state"} or {"status"} or {"task": form number, "reject": reason | "complete": true}
-    DELETE requests | faults
+    DELETE requests | faults | limits                           the last: the box is left, the windows are empty
 Knobs are those of knobs.py; null turns one back. Answers are objects: {"effects": [...]}, {"requests": [...]},
 {"faults": [...]}; a mistake is 400 {"error": sentence}.
 """
@@ -60,6 +60,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
         route("POST", "/faults/random", lambda box, _request, body: faults.plant_random(box.store, body)),
         route("DELETE", "/faults", lambda box, _request, _body: {"deleted": faults.clear(box.store)}),
         route("GET", "/limits", lambda box, _request, _body: box.limits.describe(microseconds())),
+        route("DELETE", "/limits", _forget_limits),
         route("GET", "/windows", lambda box, _request, _body: windows.describe(box)),
         route("GET", "/requests", _requests),
         route("DELETE", "/requests", lambda box, _request, _body: {"deleted": box.requests.clear()}),
@@ -75,6 +76,11 @@ def _whole(body: dict[str, Any], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise Mistake(f"{name} must be a whole number")
     return value
+
+
+def _forget_limits(sandbox: Sandbox, request: Request, body: Any) -> Any:
+    sandbox.limits.clear()
+    return sandbox.limits.describe(microseconds())
 
 
 def _health(sandbox: Sandbox, _request: Request, _body: Any) -> dict[str, Any]:
