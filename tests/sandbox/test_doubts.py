@@ -10,12 +10,6 @@ from backoffice.sandbox.knobs import KNOBS
 from tests.specification import FILE
 
 PLAYED_ONE_WAY = {
-    "whether /fa needs the brokerage session",
-    "MOC, LOC, MIT, LIT and REL as order types",
-    "STP LMT for STOP_LIMIT",
-    "the stop of a STP in price or in auxPrice",
-    "allocationMethod on a group's order",
-    "a cancel by another user of the same master",
     "percentages that do not add up to 100",
     "an order for a C group",
     "the currency of an account's equities",

@@ -10,7 +10,7 @@ from backoffice.sandbox.clock import NEW_YORK, stamp
 from . import groups, memory, numbering, orderbook, rows, sessions, shares
 from .desk import Call, Desk, Needs, Refusal, bad_request, route
 from .orderbook import Execution, Order
-from .orders import is_visible
+from .orders import is_visible, may_cancel
 
 MOST_ORDERS = 1000
 EDITABLE = "\x1elimit_price\x1esize\x1etif\x1eaux_price\x1e"
@@ -117,7 +117,7 @@ def _status(call: Call) -> dict[str, Any]:
         "bg_color": "#000000",
         "order_not_editable": is_final,
         "editable_fields": "" if is_final else EDITABLE,
-        "cannot_cancel_order": is_final,
+        "cannot_cancel_order": is_final or not may_cancel(call, order),
         "deactivate_order": order.status == "Inactive",
         "sec_type": instrument.asset_class,
         "available_chart_periods": "#R|1",

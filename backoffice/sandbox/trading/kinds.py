@@ -13,8 +13,9 @@
     REL         cap (opt.)       offset       at once                         from the own side of the market, capped
     MIDPRICE    cap (opt.)       -            at once                         at the midpoint, never beyond the cap
 
-STP and MIT are taken with their trigger in either field, for IBKR's documents disagree. There is no field for a date, so
-GTD is refused. Abroad only MKT, LMT, STP and STOP_LIMIT are known, as the contract rules say.
+STP and MIT are taken with their trigger in either field, for IBKR's documents disagree; the knob `stop_of_stp` plays each. MOC,
+LOC, MIT, LIT and REL are in no list of the documents, only seen in clients (knob `order_types`). There is no field for a date,
+so GTD is refused. Abroad only MKT, LMT, STP and STOP_LIMIT are known, as the contract rules say.
 """
 
 from dataclasses import dataclass
@@ -54,4 +55,5 @@ _KINDS = (
     Kind("MIDPRICE", "MIDPRICE", "Midprice"),
 )  # fmt: skip
 KINDS = {kind.code: kind for kind in _KINDS}
-ALIASES = {"STP LMT": "STOP_LIMIT"}  # as some of IBKR's documents write it
+MERELY_SEEN = ("MOC", "LOC", "MIT", "LIT", "REL")
+STOP_LIMIT = {"STOP_LIMIT": "long", "STP LMT": "short"}  # some of IBKR's documents write it so, some so

@@ -263,11 +263,18 @@ def _cancel(call: Call) -> dict[str, Any]:
     if call.path("order_id") == "-1":
         return _cancel_all(call)
     order = _open_order(call)
+    if not may_cancel(call, order):
+        raise refused(call, f"OrderID {call.path('order_id')} doesn't exist")
     questions.void_open(call)
     call.request.state.key = order.coid or str(order.order_id)
     _ask_to_cancel(call, order)
     said = {"msg": "Request was submitted", "order_id": order.order_id, "conid": order.conid, "account": order.target}
     return _named(call, said)
+
+
+def may_cancel(call: Call, order: Order) -> bool:
+    """Whoever sees an order may cancel it; with the knob `cancel_by_others` only the username that sent it."""
+    return order.username == call.session.username or call.desk.knob("cancel_by_others", "taken") == "taken"
 
 
 def _cancel_all(call: Call) -> dict[str, Any]:
@@ -278,7 +285,8 @@ def _cancel_all(call: Call) -> dict[str, Any]:
     questions.void_open(call)
     for order in orderbook.of_master(call.desk.sandbox, call.master):
         current = orderbook.get(call.desk.sandbox, call.master, order.order_id)  # a parent may have taken it along
-        if current and orderbook.is_open(current) and target in (current.target, call.master, groups.ALL):
+        is_meant = current is not None and target in (current.target, call.master, groups.ALL)
+        if current and is_meant and orderbook.is_open(current) and may_cancel(call, current):
             _ask_to_cancel(call, current)
     return {"msg": "Request was submitted", "order_id": -1, "conid": -1, "account": target}
 

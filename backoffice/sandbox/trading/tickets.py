@@ -10,7 +10,7 @@ from backoffice.sandbox.jsonio import dumps, loads
 
 from . import groups, rules
 from .desk import Call, Refusal, bad_request
-from .kinds import ALIASES, KINDS, TIFS
+from .kinds import KINDS, MERELY_SEEN, STOP_LIMIT, TIFS
 from .split import NothingToSplitBy, split
 
 LARGEST = 1_000_000_000
@@ -107,8 +107,7 @@ def _is_one_set(listed: list[dict[str, Any]]) -> bool:
 
 def read_one(call: Call, raw: dict[str, Any], path_account: str) -> Ticket:
     kind, target = _target(call, raw, path_account)
-    side, order_type, tif = _word(raw, "side"), _word(raw, "orderType"), _word(raw, "tif")
-    order_type = ALIASES.get(order_type, order_type)
+    side, order_type, tif = _word(raw, "side"), _order_type(call, raw), _word(raw, "tif")
     if call.desk.knob("side_in_any_case", False):
         side = side.upper()
     if side not in ("BUY", "SELL"):
@@ -118,7 +117,7 @@ def read_one(call: Call, raw: dict[str, Any], path_account: str) -> Ticket:
     if order_type not in KINDS or not (is_american or KINDS[order_type].abroad):
         raise refused(call, f"Order type {order_type} is not supported for this contract")
     _check_tif(call, order_type, tif, is_american=is_american)
-    price, aux_price = _number(raw, "price"), _number(raw, "auxPrice")
+    price, aux_price = _prices(call, raw, order_type)
     _check_prices(call, order_type, price, aux_price)
     coid, outside, parent = raw.get("cOID", ""), _flag(raw, "outsideRTH"), raw.get("parentId", "")
     if not isinstance(coid, str) or len(coid) > LONGEST_COID:
@@ -147,6 +146,27 @@ def read_one(call: Call, raw: dict[str, Any], path_account: str) -> Ticket:
         is_deactivated=_flag(raw, "deactivated"),
         method=_method(call, raw, kind),
     )  # fmt: skip
+
+
+def _order_type(call: Call, raw: dict[str, Any]) -> str:
+    """The type as the table of kinds has it; the knobs say which of the doubtful names are taken."""
+    named = _word(raw, "orderType")
+    is_unknown = named in MERELY_SEEN and call.desk.knob("order_types", "all") == "documented"
+    if named in STOP_LIMIT:
+        is_unknown = call.desk.knob("stop_limit_name", "both") not in ("both", STOP_LIMIT[named])
+        named = "STOP_LIMIT"
+    if is_unknown:
+        raise refused(call, f"Order type {raw['orderType']} is not supported for this contract")
+    return named
+
+
+def _prices(call: Call, raw: dict[str, Any], order_type: str) -> tuple[Decimal | None, Decimal | None]:
+    """Both prices; of an order with one trigger the field that does not hold it is a key nobody knows."""
+    price, aux_price = _number(raw, "price"), _number(raw, "auxPrice")
+    if order_type in ("STP", "MIT"):
+        where = call.desk.knob("stop_of_stp", "either")
+        price, aux_price = (price if where != "aux" else None), (aux_price if where != "price" else None)
+    return price, aux_price
 
 
 def _flag(raw: dict[str, Any], key: str) -> bool:
@@ -184,11 +204,14 @@ _METHODS = {"NetLiquidity": "N", "AvailableEquity": "A", "EqualQuantity": "E"}
 
 
 def _method(call: Call, raw: dict[str, Any], kind: str) -> str:
-    """The legacy override of a group's method; `PctChange` needs a set-up in Trader Workstation that nobody has here."""
-    named = raw.get("allocationMethod")
-    if named is None or kind != "group":
+    """The legacy override of a group's method; `PctChange` needs a set-up in Trader Workstation that nobody has here.
+
+    With the knob `allocation_method` it is a key nobody knows any more, or refused.
+    """
+    named, how = raw.get("allocationMethod"), call.desk.knob("allocation_method", "taken")
+    if named is None or kind != "group" or how == "ignored":
         return ""
-    if named not in _METHODS:
+    if named not in _METHODS or how == "refused":
         raise refused(call, f"Invalid allocation method: {named}")
     return _METHODS[named]
 
