@@ -44,6 +44,25 @@ def test_no_binary_floating_point_and_one_clock() -> None:
     assert [offence for path in product_files() for offence in offences(path)] == []
 
 
+def test_nothing_in_the_product_asks_for_what_costs_money() -> None:
+    """The paid snapshot belongs to whoever calls the client by hand; no page, task or service may draw one (trading.md 5)."""
+    its_home = {"backoffice/ibkr/market_data.py", "backoffice/ibkr/types/market_data.py"}
+    served_by = ROOT / "backoffice" / "sandbox"
+    paid = {"regulatory_snapshot", "AcceptedFee", "REGULATORY_SNAPSHOT"}
+
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in product_files()
+        if path.relative_to(ROOT).as_posix() not in its_home and served_by not in path.parents
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Attribute) and node.attr in paid)
+        or (isinstance(node, ast.alias) and node.name in paid)
+        or (isinstance(node, ast.Constant) and node.value in ("regulatory_snapshot", "regsnapshot"))
+    ]
+
+    assert found == []
+
+
 def test_files_stay_short_enough_to_hold_in_mind() -> None:
     long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in product_files()}
     assert {name: lines for name, lines in long.items() if lines > 520} == {}

@@ -27,6 +27,8 @@ _FAMILIES = (
     ("/v1/api/portfolio", "portfolio"),
     ("/v1/api/pa/", "analytics"),
     ("/v1/api/iserver/marketdata", "market data"),
+    ("/v1/api/hmds", "market data"),
+    ("/v1/api/md/", "market data"),
     ("/v1/api/iserver/secdef", "contracts"),
     ("/v1/api/iserver/contract", "contracts"),
     ("/v1/api/trsrv", "contracts"),

@@ -10,6 +10,7 @@ from backoffice.ibkr.contracts import Contracts
 from backoffice.ibkr.echo import Echo
 from backoffice.ibkr.environments import Credentials, Environment, Timeouts, environment_of, require_safe
 from backoffice.ibkr.funding import Funding
+from backoffice.ibkr.hmds import HistoricalData
 from backoffice.ibkr.market_data import MarketData
 from backoffice.ibkr.notifications import Notifications
 from backoffice.ibkr.oauth import CachedTokens, OAuth
@@ -76,6 +77,7 @@ class IbkrClient:
         self.analytics = Analytics(requestor)
         self.contracts = Contracts(requestor)
         self.market = MarketData(requestor)
+        self.hmds = HistoricalData(requestor)
         self.allocation = Allocation(requestor)
         self.orders = Orders(requestor)
         self.notifications = Notifications(requestor)

@@ -41,10 +41,14 @@ REASONS: dict[str, str] = {
     "Event contracts": "Left out on purpose: advisors' clients do not hold them.",
     "Notification devices": "Left out on purpose: our people read notifications here, not on IBKR's devices.",
     "OAuth 1.0a": "Left out on purpose: OAuth 2.0 is used.",
-    f"GET {TRADING}/md/regsnapshot": "Left out on purpose: each call costs money.",
-    f"POST {TRADING}/hmds/auth/init": "Left out: only /hmds/history needs it.",
-    f"GET {TRADING}/hmds/history": "Left out: its answer is not described; /iserver/marketdata/history gives the same bars.",
     f"POST {TRADING}/pa/summary": "Left out: named in the pacing table only, its body is not described.",
+}
+
+# What IBKR's documents name without describing, and a method of ours reads all the same.
+ASSUMED: dict[str, str] = {
+    f"GET {TRADING}/md/regsnapshot": "assumed: the field numbers of a snapshot, bare or in a list",
+    f"POST {TRADING}/hmds/auth/init": "assumed: anything but a refusal is a yes",
+    f"GET {TRADING}/hmds/history": "assumed: the bars and the parameters of /iserver/marketdata/history",
 }
 
 _OPERATION = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) ((?:/(?:\{[^}]*\}|[A-Za-z0-9_-]|:(?=bulk))+)+)")
@@ -211,6 +215,8 @@ def _row(operation: str, group: str, offered: list[Method]) -> str:
     if not offered:
         return f"| `{operation}` | none: {reason(operation, group) or '**no reason**'} | | |"
     names = ", ".join(f"`{each.family}.{each.name}`" for each in offered)
+    if operation in ASSUMED:
+        names += f" ({ASSUMED[operation]})"
     users = sorted({place for each in offered for place in each.used_by})
     proofs = sorted({place.removeprefix("tests/") for each in offered for place in each.proven_by})
     return f"| `{operation}` | {names} | {', '.join(users)} | {', '.join(proofs) or '**nothing**'} |"

@@ -28,12 +28,14 @@ SIMPLIFIED = (
     " instructions. Saved bank instructions, internal transfers, transfers of positions, recurring instructions, cancels, bulk"
     " endpoints and the history query are not served.",
     "Of reports: statements and trade confirmations. Tax documents and vouchers are not served.",
-    "Models (/fa), alerts, watchlists, the scanner, event contracts, /hmds, delivery options of notices, restrictions and"
+    "Models (/fa), alerts, watchlists, the scanner, event contracts, delivery options of notices, restrictions and"
     " OAuth 1.0a are not served.",
     "Orders are taken in shares, depositary receipts and exchange-traded funds. Options, futures, bonds, currencies and indices"
     " can be looked up, quoted and charted, and an order for one is refused: no trading permissions.",
     "Orders are for whole units of one contract: fractions of a share, combinations (a conidex with legs), currency"
     " conversions (fxQty) and model orders are refused; `strategy` and `taxOptimizerId` are read past, as unknown keys are.",
+    "/hmds and /md/regsnapshot answer in forms that are assumed, for nobody describes them; the fee of a regulatory snapshot"
+    " is a row of the ledger and touches no account's cash.",
     "GTD does not exist (the interface has no date field for it); of crypto's time in force, PAX, nothing is played.",
     "The statuses PreCancelled and WarnState are never shown.",
     "An order that has only partly been filled when it ends keeps the shares as they were given, fill by fill.",

@@ -27,7 +27,7 @@ class Effect:
 
 
 class Ledger:
-    """Kinds in use: application, patch, document, deposit, withdrawal, bank-query, order, cancel, group."""
+    """Kinds in use: application, patch, document, deposit, withdrawal, bank-query, order, cancel, group, market-data-fee."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store

@@ -286,6 +286,26 @@ def test_charts(at_work: IbkrClient) -> None:
     assert several[APPLE]
 
 
+def test_historical_data_from_its_own_service(at_work: IbkrClient) -> None:
+    chart = at_work.marketdata_history_by_conid(APPLE, bar="1d", period="1w", outside_rth=False).data
+    with pytest.raises(ExternalBrokerError) as refused:
+        at_work.historical_marketdata_beta(APPLE, period="1w", bar="1d", outside_rth=False)
+    assert refused.value.status_code == 404
+
+    at_work.post("hmds/auth/init")  # it has no method for this one
+
+    found = at_work.historical_marketdata_beta(APPLE, period="1w", bar="1d", outside_rth=False, bar_type="Last").data
+    assert [bar["t"] for bar in found["data"]] == [bar["t"] for bar in chart["data"]]
+    assert {"o", "h", "l", "c", "v", "t"} == found["data"][0].keys()
+
+
+def test_a_regulatory_snapshot_of_theirs_is_charged(at_work: IbkrClient, signed_in: Connected) -> None:
+    found = at_work.regulatory_snapshot(APPLE).data
+
+    assert float(found["84"]) < float(found["86"])
+    assert len(signed_in.ledger("market-data-fee")) == 1
+
+
 def test_quotes_by_websocket(heard: tuple[IbkrWsClient, QueueSink], signed_in: Connected) -> None:
     client, sink = heard
     wanted = subscriptions.MarketDataSubscription(conid=APPLE, fields=["31", "84", "86"])

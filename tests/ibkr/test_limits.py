@@ -88,6 +88,7 @@ def test_price_history_keeps_the_old_and_the_new_limits() -> None:
         (8, 1, False),
     ]
     assert len({limit.name for limit in found}) == 4
+    assert limits_of("GET", "/v1/api/hmds/history") == found, "one budget for both"
 
 
 def test_placing_an_order_is_not_slowed_by_reading_orders() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any, TypeVar
 
 from backoffice.ibkr.parsing import Price, instant, number, percentage, price
@@ -78,6 +78,12 @@ QUOTE_FIELDS = (
     Field.LAST, Field.SYMBOL, Field.HIGH, Field.LOW, Field.CHANGE, Field.CHANGE_PERCENT, Field.BID, Field.ASK_SIZE,
     Field.ASK, Field.BID_SIZE, Field.COMPANY_NAME, Field.OPEN, Field.VOLUME, Field.PRIOR_CLOSE,
 )  # fmt: skip
+
+
+class AcceptedFee(Enum):
+    """What a caller lets IBKR charge by naming it, in US dollars. There is no other way to ask for what costs money."""
+
+    REGULATORY_SNAPSHOT = Decimal("0.01")  # each
 
 
 class Timeline(StrEnum):

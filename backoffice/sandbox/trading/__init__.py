@@ -3,6 +3,7 @@
     desk, sessions, chain           who calls and what must come first; the brokerage session
     portfolio, valuation            accounts, positions, ledger, summary, from the books and the market
     contracts, quotes               instruments and snapshots
+    history, hmds, regsnapshot      charts, twice; the snapshot that costs money
     definitions, schedules          static data of instruments, exchange rates; when they trade
     memory                          what a session has asked before
     groups, split                   allocation groups, presets, and how a block is shared
@@ -44,6 +45,7 @@ from . import (
     funds,
     groups,
     history,
+    hmds,
     memory,
     notices,
     numbering,
@@ -52,6 +54,7 @@ from . import (
     positions,
     prompts,
     quotes,
+    regsnapshot,
     rules,
     schedules,
     scripts,
@@ -71,6 +74,7 @@ def routes(sandbox: Sandbox) -> list[BaseRoute]:
     desk = Desk(sandbox)
     families = (
         (chain, portfolio, positions, balances, funds, contracts, definitions, rules, schedules, quotes, history)
+        + (hmds, regsnapshot)
         + (analytics, accounts_search, notices)
         + (groups, blotter, orders, prompts, scripts, stream)
     )  # fmt: skip

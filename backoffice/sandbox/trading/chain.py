@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from backoffice.sandbox.clock import moment
 from backoffice.sandbox.jsonio import answer, loads
 
-from . import groups, sessions
+from . import groups, hmds, sessions
 from .desk import Call, Desk, Needs, Refusal, bad_request, route
 
 _ASSET_TYPES = "STK,CFD,OPT,FOP,WAR,FUT,BAG,PDC,CASH,IND,BOND,BILL,FUND,SLB,News,CMDTY,IOPT,ICU,ICS,PHYSS,CRYPTO"
@@ -88,7 +88,7 @@ def _tickle(call: Call) -> dict[str, Any]:
         "ssoExpires": _bearer_times(call)[1],
         "collission": False,
         "userId": sessions.user_id(call.session.username),
-        "hmds": {"error": "no bridge"},
+        "hmds": hmds.describe(call),
         "iserver": {"authStatus": _status(call)},
     }
 

@@ -74,9 +74,12 @@ def _last_close(instrument: Instrument, now: datetime) -> datetime:
     return day.closes
 
 
-def row(view: View, instrument: Instrument, wanted: str) -> dict[str, Any]:
-    """Return the fields of one instrument as a snapshot or a stream shows them, without conid and conidEx."""
-    code = availability(view.desk, instrument)
+def row(view: View, instrument: Instrument, wanted: str, *, code: str = "") -> dict[str, Any]:
+    """Return the fields of one instrument as a snapshot or a stream shows them, without conid and conidEx.
+
+    `code` is its availability where that does not depend on what the user is subscribed to.
+    """
+    code = code or availability(view.desk, instrument)
     at = seen_at(view.desk, instrument, code)
     fields = [field for field in wanted.split(",") if field]
     found = described(instrument, code)

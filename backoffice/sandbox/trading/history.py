@@ -50,7 +50,7 @@ _STEPS = (
     (15 * 365, "1w", "1m"),
 )
 _SOURCES = {"last": "Last", "trades": "Last", "midpoint": "Midpoint", "bid_ask": "Bid_Ask"}
-_TIME = "%Y%m%d-%H:%M:%S"
+TIME = "%Y%m%d-%H:%M:%S"
 _NO_CHART = "Chart data unavailable"
 
 
@@ -136,7 +136,7 @@ def _start(text: Any) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.strptime(str(text), _TIME).replace(tzinfo=UTC)
+        return datetime.strptime(str(text), TIME).replace(tzinfo=UTC)
     except ValueError as problem:
         raise _refused(f"Invalid start time: {text}") from problem
 
@@ -279,7 +279,7 @@ def answer(desk: Desk, chart: Chart, *, server_id: str) -> dict[str, Any]:
         "symbol": chart.instrument.symbol,
         "text": chart.instrument.company_name,
         "priceFactor": factor,
-        "startTime": began.strftime(_TIME),
+        "startTime": began.strftime(TIME),
         "high": extreme(highest, highest.high),
         "low": extreme(lowest, lowest.low),
         "timePeriod": chart.period,
@@ -291,7 +291,7 @@ def answer(desk: Desk, chart: Chart, *, server_id: str) -> dict[str, Any]:
         "volumeFactor": 100,
         "priceDisplayRule": 1,
         "priceDisplayValue": str(digits(chart.instrument)),
-        "chartPanStartTime": chart.last.strftime(_TIME),
+        "chartPanStartTime": chart.last.strftime(TIME),
         "direction": -1,
         "negativeCapable": False,
         "messageVersion": 2,
