@@ -184,6 +184,16 @@ class CashTransfer(models.Model):
         return reverse("funding:transfer_detail", args=[self.pk])
 
     @property
+    def is_redirected(self) -> bool:
+        """Whether the bank's number was changed at IBKR after this was asked for: it would go where nobody meant it to."""
+        return self.bank is not None and self.bank.appeared_at is not None and self.bank.appeared_at > self.requested_at
+
+    @property
+    def why_not_sent(self) -> str:
+        """Say why the journal must not send it any more; empty while it may."""
+        return "the bank's details were changed at IBKR after it was asked for" if self.is_redirected else ""
+
+    @property
     def is_final(self) -> bool:
         return LIFECYCLE.is_final(self.status)
 

@@ -37,8 +37,9 @@ def review(submission: Submission, subject: Any) -> Review:
         since = bank.appeared_at or bank.first_seen_at
         facts.insert(3, ("Bank known since", f"{since:%d %b %Y %H:%M} UTC"))
         now.append(Difference("Bank at IBKR", "usable", "usable" if bank.is_usable else bank.ibkr_status.lower()))
-        is_new_since = bank.appeared_at is not None and bank.appeared_at > transfer.requested_at
-        now.append(Difference("Bank details", "as they were", "changed since" if is_new_since else "as they were"))
+        now.append(
+            Difference("Bank details", "as they were", "changed since" if transfer.is_redirected else "as they were")
+        )
     now.append(Difference("Account", "open", "open" if transfer.account.is_open else "not open"))
     redo = ""
     if transfer.kind == Kind.WITHDRAWAL:

@@ -156,6 +156,12 @@ class Submission(models.Model):
         return apps.get_model(self.subject_model)._default_manager.get(pk=self.subject_id)
 
     @property
+    def why_not_sent(self) -> str:
+        """Say why what this is about must not be sent any more, where its own model knows of such a thing; else empty."""
+        subject = apps.get_model(self.subject_model)._default_manager.filter(pk=self.subject_id).first()
+        return str(getattr(subject, "why_not_sent", ""))
+
+    @property
     def is_final(self) -> bool:
         return LIFECYCLE.is_final(self.state)
 

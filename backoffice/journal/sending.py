@@ -101,7 +101,7 @@ def _lost_right(row: Submission) -> str:
     for approval in row.approvals.select_related("approver", "submission"):
         if not approval.still_counts:
             return f"{approval.approver.name}, who approved it, may no longer approve"
-    return ""
+    return row.why_not_sent
 
 
 def _parks(row: Submission) -> bool:

@@ -144,6 +144,8 @@ def approve(submission: Submission, *, by: User, payload_sha256: str, reason: st
     submission = _waiting_for(submission, by, payload_sha256)
     if submission.approvals.filter(approver=by).exists():
         raise Conflict("You have approved this already; it needs another person too.")
+    if why := submission.why_not_sent:
+        raise Conflict(f"This must not be sent any more: {why}. Reject it; it can be asked for again.")
     before = audit.digest(submission)
     given = Approval.objects.create(
         submission=submission, approver=by, payload_sha256=payload_sha256, reason=reason, at=clock.now()
