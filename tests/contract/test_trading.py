@@ -332,6 +332,26 @@ def test_an_order_whose_answer_was_lost_is_found_by_its_key_and_exists_once(trad
     assert len(trading.ledger("order", "CT-lost")) == 1
 
 
+@pytest.mark.parametrize(
+    ("knob", "order_type", "prices"),
+    [
+        ({"order_types": "documented"}, "MIT", 1),
+        ({"stop_limit_name": "short"}, "STOP_LIMIT", 2),
+        ({"stop_of_stp": "aux"}, "STP", 1),
+    ],
+)
+def test_a_type_or_a_field_that_ibkr_does_not_know_is_a_refusal(
+    trading: Connected, knob: dict[str, str], order_type: str, prices: int
+) -> None:
+    above = (last_price(trading) * Decimal("1.02")).quantize(Decimal("0.01"))
+    order = ticket(trading, "CT-type", order_type=order_type, price=above, aux_price=above if prices == 2 else None)
+    trading.sandbox.config(**knob)
+
+    assert isinstance(trading.client.orders.place(order), Refused)
+
+    assert trading.ledger("order") == []
+
+
 @pytest.mark.parametrize("said_to", ["same_id", "like"])
 def test_duplicate_order_detected_is_never_taken_for_a_refusal(trading: Connected, said_to: str) -> None:
     first = ticket(trading, "CT-first")

@@ -116,6 +116,25 @@ def test_orders_under_new_ids_are_followed_and_none_is_called_an_orphan(
     assert not BrokerObject.objects.filter(kind="order").exists()
 
 
+def test_a_cancel_that_another_user_may_not_ask_for_is_refused_and_the_order_still_works(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, advisor: Any
+) -> None:
+    order = submit(send(limit_price=far_below(instrument)))
+    cancel = orders.request_cancel(order, by=advisor)
+    sandbox.fault({
+        "method": "DELETE", "path": "/iserver/account/.*/order/", "phase": "read_not_applied", "action": "status",
+        "status": 200, "body": f'{{"error": "OrderID {order.ibkr_order_id} doesn\'t exist"}}',
+    })  # fmt: skip
+
+    dispatch.send_cancel(str(cancel.pk))
+
+    cancel.refresh_from_db()
+    assert (cancel.state, reread(order).status) == (State.REJECTED, Status.WORKING)
+    assert selectors.state_of(reread(order)).word == "Working"
+    assert orders.request_cancel(reread(order), by=advisor).pk != cancel.pk
+    assert sandbox.ledger("cancel") == []
+
+
 # ---- "DUPLICATE ORDER DETECTED"
 
 
