@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 # An address under review looks like one that never arrived; after this long IBKR's review is over (section 10: 1-2 business days).
 REVIEW_IS_OVER = timedelta(days=5)
+# Details may be those of the last business day's end (section 9.1); a long weekend later they are younger than a sending.
+DETAILS_ARE_LATER = timedelta(days=4)
 # Accounts the bulk listing left out are read one by one, at most this many in one round.
 READ_SINGLY = 20
 
@@ -366,7 +368,9 @@ def _look_at_change(case: MaintenanceRequest, submission: Submission, shown: dic
     if selectors.maintenance.is_shown(case, shown):
         return Found(reference="", source=source, detail="IBKR shows the new value.")
     if case.kind == CaseKind.ALIAS:
-        return Absent(source, "IBKR shows the account and its old alias; an alias takes effect at once.")
+        if submission.unknown_since and clock.now() - submission.unknown_since > DETAILS_ARE_LATER:
+            return Absent(source, "IBKR shows the account and its old alias, days after an alias takes effect.")
+        return Inconclusive(source, "IBKR shows the old alias; its details may be those of last evening.")
     if submission.unknown_since and clock.now() - submission.unknown_since > REVIEW_IS_OVER:
         return Absent(source, "IBKR shows the account and its old address, long after any review.")
     return Inconclusive(source, "IBKR shows the old address; it may be under review.")

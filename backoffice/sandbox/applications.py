@@ -105,6 +105,8 @@ def check(sandbox: Sandbox, master: Master, application: dict[str, Any]) -> list
     found = _customer(sandbox, customer, users, applying, master)
     found += _persons(sandbox, master, applying, account)
     found += customers.mistakes(applying, account)
+    if applying.is_natural and sandbox.config.get("hybrid_minimum", "sample") == "table":
+        found += full_route.least(applying, account)
     found += _account(sandbox, master, applying, account)
     found += _documents(sandbox, master, applying, application.get("documents", []))
     if sandbox.config.get("registration_route", "hybrid") == "full":
@@ -140,12 +142,18 @@ def _account(sandbox: Sandbox, master: Master, applying: Applicant, account: dic
     values = applying.node.get("financialInformation", [])
     employment = applying.persons[0].get("employmentType") if applying.is_natural else None
     found += finances.whole(values, employment, age=ages[0] if ages else None)
+    if values and (values[0].get("liquidNetWorth") or 0) > (largest := _largest_liquid(sandbox)):
+        found.append(f"liquidNetWorth must be between 101 and {largest}")
     products = {permissions.product_of(permissions.bundle(p)) for p in account.get("tradingPermissions", [])}
     if values and not found:
         found += finances.criteria(values[0], products, account)
         if master.kind == "FD":
             found += finances.gates(products, values[0].get("investmentExperience", []))
     return found + _local_tax_forms(applying, account)
+
+
+def _largest_liquid(sandbox: Sandbox) -> int:
+    return int(sandbox.config.get("largest_liquid_net_worth", 50_000_001))
 
 
 def _local_tax_forms(applying: Applicant, account: dict[str, Any]) -> list[str]:

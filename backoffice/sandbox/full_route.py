@@ -25,6 +25,16 @@ NO_IDENTIFICATION = (
 CODES = ("AFFILIATION", "EmployeePubTrade", "ControlPubTraded")
 
 
+def least(applying: Applicant, account: dict[str, Any]) -> list[str]:
+    """What the documents star for hybrid applications, and their own sample of the least leaves out (knob `hybrid_minimum`)."""
+    found = []
+    for person in applying.persons:
+        found += [] if person.get("taxResidencies") else ["TaxResidency for Account Holder is missing."]
+        if not person.get("sameMailAddress") and not person.get("mailingAddress", {}).get("country"):
+            found.append("Country in Mailing Node for Account Holder is missing.")
+    return found if account.get("margin") else [*found, "Margin at the Account level is missing."]
+
+
 def mistakes(applying: Applicant, account: dict[str, Any], employer_address: bool = True) -> list[str]:
     found: list[str] = []
     for person in applying.persons:

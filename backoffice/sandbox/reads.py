@@ -9,11 +9,13 @@ from . import enumerations, kyc, review
 from .accounts import AccountRow, Person
 from .clock import NEW_YORK
 from .gateway import Call, resource
-from .jsonio import answer
+from .jsonio import answer, loads
 from .kernel import Sandbox
-from .queries import bad_query, days, instant, own_account, page, shown_status, status_filter
+from .queries import bad_query, days, instant, own_account, page, shown_status, status_filter, wrapped_error
 
-SCHEMA = ""
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS evening_details (account TEXT PRIMARY KEY, day TEXT NOT NULL, body TEXT NOT NULL)
+"""
 AMOUNTS = ("netWorth", "liquidNetWorth", "annualNetIncome", "totalAssets")
 
 
@@ -114,8 +116,18 @@ def _registration(task: review.Task) -> dict[str, Any]:
 
 
 def _details(call: Call) -> Response:
+    """`GET /accounts/{id}/details`: as of now, or of last evening (`evening`)."""
     account = own_account(call, call.request.path_params["account"])
-    sandbox = call.sandbox
+    if call.sandbox.config.get("details_as_of", "now") == "now":
+        return answer(details(call.sandbox, account))
+    kept = call.sandbox.store.value("SELECT body FROM evening_details WHERE account = ?", account.account)
+    if kept is None:
+        return wrapped_error(f"Details of account {account.account} are not available yet")
+    return answer(loads(kept))
+
+
+def details(sandbox: Sandbox, account: AccountRow) -> dict[str, Any]:
+    """All that is told of one account and its persons."""
 
     def trait(name: str, default: Any = None) -> Any:
         return sandbox.accounts.trait(account.account, name, default)
@@ -145,20 +157,18 @@ def _details(call: Call) -> Response:
         "signatures": [person.full_name for person in persons],
     }  # fmt: skip
     amounts = {name: financial[name] for name in AMOUNTS if name in financial}
-    return answer(
-        {
-            "account": {name: value for name, value in members.items() if value is not None},
-            "associatedPersons": [_associated(person, account) for person in persons],
-            "associatedEntities": [],
-            "withHoldingStatement": trait("withholding", {}),
-            "marketData": [{"value": str(value)} for value in trait("market data", [])],
-            "financialInformation": amounts,
-            "sourcesOfWealth": financial.get("sourcesOfWealth", []),
-            "tradeBundles": account.permissions,
-            "restrictions": [],
-            "hasError": False,
-        }
-    )
+    return {
+        "account": {name: value for name, value in members.items() if value is not None},
+        "associatedPersons": [_associated(person, account) for person in persons],
+        "associatedEntities": [],
+        "withHoldingStatement": trait("withholding", {}),
+        "marketData": [{"value": str(value)} for value in trait("market data", [])],
+        "financialInformation": amounts,
+        "sourcesOfWealth": financial.get("sourcesOfWealth", []),
+        "tradeBundles": account.permissions,
+        "restrictions": [],
+        "hasError": False,
+    }
 
 
 def _associated(person: Person, account: AccountRow) -> dict[str, Any]:

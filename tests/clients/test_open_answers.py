@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import override_settings
 
+from backoffice.core import clock
 from backoffice.journal import services as journal
 from backoffice.journal.models import Attempt, Finding, Inquiry, State, Submission
 from clients import dispatch
@@ -239,6 +241,50 @@ def test_another_word_for_accepted_is_believed_once_the_details_show_it(
 
     done = MaintenanceRequest.objects.get()
     assert (done.status, done.ibkr_word) == ("seen", "Completed")
+
+
+def test_an_alias_that_details_show_tomorrow_is_neither_absent_nor_done_today(
+    open_account: Make, master: Any, advisor: Any, sandbox: Any
+) -> None:
+    sandbox.config(details_as_of="last_evening")
+    case = maintenance.request_alias(account=open_account(master), alias=ALIAS, intent=uuid.uuid4(), by=advisor)
+    sandbox.fault({**LOST, "method": "PATCH"})
+    dispatch.send_change(str(promise(case).pk))
+    for _ in range(4):
+        dispatch.look_for_change(str(promise(case).pk))
+    assert promise(case).state == State.UNKNOWN
+    assert set(promise(case).observations.values_list("finding", flat=True)) == {Finding.INCONCLUSIVE}
+
+    sandbox.advance(86_400)
+    dispatch.look_for_change(str(promise(case).pk))
+
+    assert promise(case).state == State.ACKED
+    assert MaintenanceRequest.objects.get().status == "seen"
+    assert len(sandbox.ledger("patch")) == 1
+
+
+def test_an_alias_that_never_came_is_absent_once_details_must_show_it(
+    open_account: Make, master: Any, advisor: Any, sandbox: Any
+) -> None:
+    case = maintenance.request_alias(account=open_account(master), alias=ALIAS, intent=uuid.uuid4(), by=advisor)
+    sandbox.fault({**LOST, "method": "PATCH", "phase": "read_not_applied"})
+    dispatch.send_change(str(promise(case).pk))
+    dispatch.look_for_change(str(promise(case).pk))
+    assert promise(case).observations.get().finding == Finding.INCONCLUSIVE
+
+    Submission.objects.update(unknown_since=clock.now() - dispatch.DETAILS_ARE_LATER - timedelta(hours=1))
+    for _ in range(3):
+        dispatch.look_for_change(str(promise(case).pk))
+
+    assert promise(case).state == State.ABSENT
+    assert sandbox.ledger("patch") == []
+
+
+@pytest.mark.parametrize("least", ["sample", "table"])
+def test_our_application_holds_what_the_table_stars(submitted: Make, master: Any, sandbox: Any, least: str) -> None:
+    sandbox.config(hybrid_minimum=least)
+
+    assert send(submitted(master)).state == State.ACKED
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,50 @@ def test_a_name_steers_the_identity_check_or_nothing_does(caller: Caller) -> Non
     assert not {8001, 8002} & {task["formNumber"] for task in unasked["pendingTasks"]}
 
 
+@pytest.mark.parametrize(("least", "status"), [("sample", "Success"), ("table", "Error")])
+def test_the_least_application_is_that_of_the_sample_or_of_the_table(caller: Caller, least: str, status: str) -> None:
+    caller.config(hybrid_minimum=least)
+    starred = {
+        "holder__sameMailAddress": True,
+        "holder__taxResidencies": [{"country": "USA", "tin": "212456789", "tinType": "SSN"}],
+        "account__margin": "Cash",
+    }
+
+    assert outcome(caller.post("/accounts", application("l-1")))["status"] == status
+    assert outcome(caller.post("/accounts", application("l-2", **starred)))["status"] == "Success"
+
+
+@pytest.mark.parametrize(("largest", "status"), [(None, "Success"), (5_000_001, "Error")])
+def test_liquid_money_ends_at_the_printed_figure_or_at_the_likely_one(
+    caller: Caller, largest: int | None, status: str
+) -> None:
+    caller.config(largest_liquid_net_worth=largest)
+    money = {"netWorth": 9_000_000, "liquidNetWorth": 6_000_000, "annualNetIncome": 100_000}
+
+    assert outcome(caller.post("/accounts", application("y-1", financial=[money])))["status"] == status
+
+
 # ---- status, requests, changes
+
+
+def alias_of(caller: Caller, number: str = "U1000011") -> str:
+    return str(caller.get(f"/accounts/{number}/details").json()["account"]["accountAlias"])
+
+
+def test_details_are_those_of_now_or_of_last_evening(caller: Caller) -> None:
+    caller.patch("updateAccountAlias", {"accountId": "U1000011", "accountAlias": "First"})
+    assert alias_of(caller) == "First"
+    caller.config(details_as_of="last_evening")
+
+    caller.patch("updateAccountAlias", {"accountId": "U1000011", "accountAlias": "Second"})
+    number = open_account(caller, "e-1")
+    new = caller.get(f"/accounts/{number}/details").json()
+    same_day = alias_of(caller)
+    caller.advance(86_400)
+
+    assert (same_day, alias_of(caller)) == ("First", "Second")
+    assert new["hasError"] is True
+    assert caller.get(f"/accounts/{number}/details").json()["account"]["accountId"] == number
 
 
 def test_a_letter_that_nobody_has_described_is_shown_and_found(caller: Caller) -> None:
