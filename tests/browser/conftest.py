@@ -119,8 +119,10 @@ class Person:
 
 
 @pytest.fixture
-def at_the_browser(chromium: Browser, firm: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Person]]:
-    """Sign a demonstration person in: `at_the_browser("principal")`."""
+def at_the_browser(
+    chromium: Browser, firm: str, sandbox: SandboxProcess, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str], Person]]:
+    """Sign a demonstration person in: `at_the_browser("principal")`. Whatever they do, IBKR has charged nothing for it."""
     people: list[Person] = []
 
     def sign_in(key: str) -> Person:
@@ -135,3 +137,4 @@ def at_the_browser(chromium: Browser, firm: str, request: pytest.FixtureRequest)
         person.page.screenshot(path=screenshots() / f"end-{request.node.name}-{number}.png")
         person.context.close()
     assert problems == []
+    assert sandbox.ledger("market-data-fee") == [], "something drew a snapshot that costs money"

@@ -112,6 +112,21 @@ def test_a_what_if_says_commission_margin_and_equity_and_orders_nothing(
     ]
 
 
+def test_nothing_that_a_person_waits_for_costs_money(draft: Callable[..., Order], sandbox: Any, advisor: Any) -> None:
+    order = draft()
+
+    for inquiry in (
+        answered(QUOTE, {"conid": AAPL}, advisor),
+        answered(INSTRUMENT_SEARCH, {"text": "SPY"}, advisor),
+        answered(PORTFOLIO_REFRESH, {"accounts": list(NUMBERS)}, advisor),
+        ask_what_if(order, advisor),
+    ):
+        assert inquiry.state == InquiryState.ANSWERED, inquiry.message
+
+    assert sandbox.ledger("market-data-fee") == []
+    assert not any("regsnapshot" in path for path in trading_paths(sandbox))
+
+
 def test_the_order_itself_is_taken_after_its_what_if(draft: Callable[..., Order], sandbox: Any, advisor: Any) -> None:
     from trading.dispatch import orders
 
