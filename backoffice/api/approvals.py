@@ -23,11 +23,17 @@ from backoffice.people.models import User
 
 
 class ApprovalSerializer(Row[Submission]):
+    claimed_by = serializers.SerializerMethodField()
+
     class Meta:
         model = Submission
         fields = ("id", "operation", "summary", "kind", "amount_usd", "accounts", "flags", "maker", "approvals_needed",
                   "approver_roles", "claimed_by", "payload_sha256", "created_at")  # fmt: skip
         read_only_fields = fields
+
+    def get_claimed_by(self, row: Submission) -> UUID | None:
+        """Who looks at it now; a claim that has lapsed is none."""
+        return row.claimant.pk if row.claimant is not None else None
 
 
 class DecisionAsked(Strict):
@@ -50,7 +56,7 @@ class Approvals(ReadOnly):
 
     def rows(self, user: User) -> Any:
         # Whoever may approve sees every book (`policy`), so there is nothing to narrow to.
-        return Submission.objects.filter(state=State.PROPOSED)
+        return Submission.objects.filter(state=State.PROPOSED).select_related("claimed_by")
 
 
 @act("decision", of="approvals")

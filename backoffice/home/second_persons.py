@@ -57,6 +57,6 @@ def _effects(user: User) -> Iterator[InboxItem]:
             kind=f"journal.approval:{row.pk}", group="approval", icon="checks", title=said.title,
             tone="bad" if due_at < now else "wait",  # past its time it is told again, and handed on when nobody looks
             detail=f"{said.detail} {flags}{maker}Nothing is sent before you approve it.".strip(), action="Review",
-            url=reverse("journal:approval_detail", args=[row.pk]), amount=said.amount, owner=row.claimed_by,
+            url=reverse("journal:approval_detail", args=[row.pk]), amount=said.amount, owner=row.claimant,
             due=due_at, due_words="Decide in", since=row.created_at, urgency=10 if due_at < now else 20,
         )  # fmt: skip

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlencode
@@ -18,7 +18,7 @@ from backoffice.core.errors import Refusal
 from backoffice.journal import decisions, selectors
 from backoffice.journal import services as journal
 from backoffice.journal.forms import TypedAmountForm
-from backoffice.journal.models import Answer, State, Submission
+from backoffice.journal.models import Answer, State, Submission, SubmissionQuerySet
 from backoffice.journal.selectors import Listed
 from backoffice.people.models import Role, User
 from backoffice.people.policies import services as policies
@@ -74,8 +74,8 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     return render(request, "journal/approval_list.html", context)
 
 
-def _of_view(view: str, user: User) -> "QuerySet[Submission]":
-    waiting: QuerySet[Submission] = Submission.objects.filter(state=State.PROPOSED)
+def _of_view(view: str, user: User) -> SubmissionQuerySet:
+    waiting: SubmissionQuerySet = Submission.objects.filter(state=State.PROPOSED)
     if view == "mine":
         return waiting.filter(maker=user)
     return waiting.filter(approvals__approver=user) if view == "agreed" else selectors.awaiting(user)
@@ -91,10 +91,11 @@ class _Row:
         kind = KINDS[self.submission.kind].label if self.submission.kind in KINDS else "Other"
         self.kind = "" if self.submission.summary.startswith(kind) else kind  # said once
         self.is_late = self.due_at < clock.now()
-        self.is_claimed_by_me = self.submission.claimed_by_id == user.pk
+        claimant = self.submission.claimant
+        self.is_claimed_by_me = claimant is not None and claimant.pk == user.pk
 
 
-def _filtered(rows: "QuerySet[Submission]", asked: Any, user: User, patience: timedelta) -> "QuerySet[Submission]":
+def _filtered(rows: SubmissionQuerySet, asked: Any, user: User, patience: timedelta) -> SubmissionQuerySet:
     now = clock.now()
     if asked.get("kind") in KINDS:
         rows = rows.filter(kind=asked["kind"])
@@ -114,15 +115,15 @@ def _filtered(rows: "QuerySet[Submission]", asked: Any, user: User, patience: ti
             rows = rows.none()
     match asked.get("claimed"):
         case "nobody":
-            rows = rows.filter(claimed_by=None)
+            rows = rows.unclaimed()
         case "me":
-            rows = rows.filter(claimed_by=user)
+            rows = rows.claimed().filter(claimed_by=user)
         case "others":
-            rows = rows.exclude(claimed_by=None).exclude(claimed_by=user)
+            rows = rows.claimed().exclude(claimed_by=user)
     return rows
 
 
-def _after(rows: "QuerySet[Submission]", key: str) -> "QuerySet[Submission]":
+def _after(rows: SubmissionQuerySet, key: str) -> SubmissionQuerySet:
     try:
         at, _, pk = key.partition("_")
         moment, last = datetime.fromisoformat(at), UUID(pk)
@@ -131,7 +132,7 @@ def _after(rows: "QuerySet[Submission]", key: str) -> "QuerySet[Submission]":
     return rows.filter(Q(created_at__gt=moment) | Q(created_at=moment, pk__gt=last)) if moment.tzinfo else rows
 
 
-def _filters(kept: dict[str, str], waiting: "QuerySet[Submission]", view: str) -> list[dict[str, Any]]:
+def _filters(kept: dict[str, str], waiting: SubmissionQuerySet, view: str) -> list[dict[str, Any]]:
     makers = User.objects.filter(pk__in=waiting.values("maker_id")).order_by("name") if view == "others" else []
     choices: list[tuple[str, str, dict[str, str]]] = [
         ("kind", "Kind", {key: KINDS[key].label for key in KINDS}),

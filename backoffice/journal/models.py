@@ -3,7 +3,7 @@
 import hashlib
 import json
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -15,8 +15,10 @@ from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.fields import EncryptedTextField
 from backoffice.core.lifecycle import Lifecycle
-from backoffice.people.models import Role
+from backoffice.people.models import Role, User
 from backoffice.people.policy import may
+
+CLAIM_LASTS = timedelta(minutes=30)  # how long "I am looking at it" keeps others away; longer than any look takes
 
 
 class State(models.TextChoices):
@@ -69,6 +71,15 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
     def in_conversation(self) -> "SubmissionQuerySet":
         """Those that hold their session's lane: another order now would void IBKR's question (trading.md 8.3)."""
         return self.filter(state__in=[State.CLAIMED, State.SENDING, State.QUESTION, State.REPLYING])
+
+    def claimed(self) -> "SubmissionQuerySet":
+        """Those somebody is looking at now; a claim that has lapsed is none."""
+        return self.filter(claimed_by__isnull=False, claimed_at__gt=clock.now() - CLAIM_LASTS)
+
+    def unclaimed(self) -> "SubmissionQuerySet":
+        return self.filter(
+            models.Q(claimed_by=None) | models.Q(claimed_at=None) | models.Q(claimed_at__lte=clock.now() - CLAIM_LASTS)
+        )
 
     def needing_a_person(self) -> "SubmissionQuerySet":
         return self.filter(state__in=DOUBTFUL)
@@ -139,6 +150,15 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.key}"
+
+    @property
+    def claimant(self) -> User | None:
+        """Who is looking at it; nobody once the claim has lapsed, so that no absence holds it up."""
+        return self.claimed_by if self.claim_ends is not None and clock.now() < self.claim_ends else None
+
+    @property
+    def claim_ends(self) -> datetime | None:
+        return self.claimed_at + CLAIM_LASTS if self.claimed_at is not None else None
 
     @property
     def payload(self) -> dict[str, Any]:

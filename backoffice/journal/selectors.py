@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import models
 
 from backoffice.ibkr.redaction import HIDDEN, redact
-from backoffice.journal.models import State, Submission
+from backoffice.journal.models import State, Submission, SubmissionQuerySet
 from backoffice.people.models import Role, User
 
 # Beside what is secret anywhere (redaction), these name a person; an approver sees them on the subject's own page.
@@ -22,13 +22,13 @@ _PERSONAL = frozenset(
 )  # fmt: skip
 
 
-def awaiting(user: User) -> "models.QuerySet[Submission]":
+def awaiting(user: User) -> SubmissionQuerySet:
     """Return what this person may decide on and has not: made by others, for their role, without their yes."""
     rows = Submission.objects.filter(state=State.PROPOSED).exclude(maker=user).exclude(approvals__approver=user)
     for_role = models.Q(approver_roles__contains=[user.role])
     if user.role == Role.PRINCIPAL:
         for_role |= models.Q(approver_roles=[])  # whom no rule names, as the database has it too
-    return cast("models.QuerySet[Submission]", rows.filter(for_role))
+    return rows.filter(for_role)
 
 
 @dataclass(frozen=True)

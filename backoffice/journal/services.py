@@ -186,14 +186,14 @@ def refuse(submission: Submission, *, by: User, reason: str, answer: Answer = An
 
 @transaction.atomic
 def take_on(submission: Submission, *, by: User, is_mine: bool) -> Submission:
-    """Say that one is looking at it, so that nobody else starts; or leave it to the others. It binds nobody.
+    """Say that one is looking at it, so that nobody else starts; or leave it to the others. It binds nobody, and lapses
+    after `CLAIM_LASTS`; said again, it begins anew.
 
     Raises NotPermitted, Conflict when another person has it.
     """
     submission = _waiting_for(submission, by, submission.payload_sha256)
-    if submission.claimed_by_id not in {None, by.pk}:
-        who = submission.claimed_by
-        raise Conflict(f"{who.name if who else 'Somebody'} is looking at this already.")
+    if (who := submission.claimant) is not None and who.pk != by.pk:
+        raise Conflict(f"{who.name} is looking at this already, until {submission.claim_ends:%H:%M} UTC at most.")
     before = audit.digest(submission)
     submission.claimed_by = by if is_mine else None
     submission.claimed_at = clock.now() if is_mine else None

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
 from django.test import Client as Browser
@@ -18,7 +19,7 @@ from backoffice.home import notice_mail, notices, registry, second_persons
 from backoffice.home.models import Notice
 from backoffice.journal import decisions, sending
 from backoffice.journal import services as journal
-from backoffice.journal.models import Answer, Approval, Rejection, State, Submission
+from backoffice.journal.models import CLAIM_LASTS, Answer, Approval, Rejection, State, Submission
 from backoffice.people.models import Role, User
 from backoffice.people.policies.document import FIRST
 from tests.backoffice.test_policies import payment, put_in_force
@@ -75,6 +76,32 @@ class TestDecisions:
         journal.take_on(submission, by=principal, is_mine=False)
 
         assert journal.take_on(submission, by=second, is_mine=True).claimed_by == second
+
+    def test_a_claim_lapses_so_that_nobodys_absence_holds_it_up(
+        self, master: Any, operations: User, principal: User, second: User
+    ) -> None:
+        submission = make_submission(master, operations, facts=payment())
+        with time_machine.travel(clock.now(), tick=False) as time:
+            journal.take_on(submission, by=principal, is_mine=True)
+            url = reverse("journal:approval_list")
+            page = reverse("journal:approval_detail", args=[submission.pk])
+
+            time.shift(CLAIM_LASTS - timedelta(seconds=1))
+            held = [len(visit(second).get(url, {"claimed": who}).context["rows"]) for who in ("nobody", "others")]
+            with pytest.raises(Conflict, match=r"is looking at this already, until \d\d:\d\d UTC at most"):
+                journal.take_on(submission, by=second, is_mine=True)
+            said = visit(second).get(page).content.decode()
+            own = visit(principal).get(page).content.decode()
+            time.shift(1)
+            free = [len(visit(second).get(url, {"claimed": who}).context["rows"]) for who in ("nobody", "others")]
+            listed = visit(second).get(url).content.decode()
+
+            assert (held, free) == ([0, 1], [1, 0])
+            assert f"{principal.name} is looking at it since" in said
+            assert "Yours until" in own
+            assert "I am looking at it" in visit(second).get(page).content.decode()
+            assert "looks at it" not in listed
+            assert journal.take_on(submission, by=second, is_mine=True).claimed_by == second
 
     @pytest.mark.parametrize("who", ["approver", "maker"])
     @pytest.mark.row(id="Z03")
