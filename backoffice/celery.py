@@ -61,6 +61,8 @@ app.conf.beat_schedule = {
         "audit.drop_anchor": 300,
         "audit.sweep_exchanges": 3600,
         "people.sweep_sessions": 3600,
+        "people.sweep_counters": 3600,
+        "home.sweep_notices": 3600,
     }.items()
 } | {
     # One sign of life for each lane: only that lane's own worker can give it.

@@ -23,6 +23,7 @@ URGENT = ("answer", "doubt")  # groups whose matters cannot wait for a digest
 LATE = Q(group="approval", tone="bad")  # nor can what should have been decided by now
 _RANK = {"good": 0, "neutral": 0, "info": 1, "wait": 2, "bad": 3, "unknown": 3}
 LONGEST_SNOOZE = timedelta(days=14)
+KEPT_FOR = timedelta(days=90)
 _LISTED = 50
 
 
@@ -74,6 +75,16 @@ def _notice(user: User, item: InboxItem, now: datetime) -> Notice:
     return Notice(
         user=user, kind=item.kind, group=item.group, title=item.title, url=item.url, tone=item.tone, since=item.since or now
     )  # fmt: skip
+
+
+@transaction.atomic
+def forget_old() -> int:
+    """Delete what has been over for three months; return how many. What stands stays, however old."""
+    gone, _ = Notice.objects.filter(gone_at__lt=clock.now() - KEPT_FOR).delete()
+    if gone:
+        days = KEPT_FOR.days
+        audit.record("home.forget_notices", by=None, summary=f"{gone} notices over for {days} days deleted")
+    return gone
 
 
 def snoozed_kinds(user: User) -> set[str]:

@@ -8,6 +8,11 @@ from backoffice.home import notice_mail, notices
 _LOCK = 7_102_331  # one at a time: two beats would send two e-mails
 
 
+@shared_task(name="home.sweep_notices")
+def sweep_notices() -> None:
+    notices.forget_old()
+
+
 @shared_task(name="home.note_and_tell")
 def note_and_tell() -> None:
     with connection.cursor() as cursor:

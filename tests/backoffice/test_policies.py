@@ -14,10 +14,12 @@ from backoffice.journal import sending
 from backoffice.journal import services as journal
 from backoffice.journal.models import State
 from backoffice.journal.selectors import awaiting
-from backoffice.people.models import PolicyApproval, PolicyStatus, PolicyVersion, Role, User
+from backoffice.people.models import LimitCounter, PolicyApproval, PolicyStatus, PolicyVersion, Role, User
 from backoffice.people.policies import document as documents
+from backoffice.people.policies import limits
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.document import APPROVERS, FIRST, ApprovalRule, Document, Facts, Limit, QuestionRule
+from backoffice.people.tasks import sweep_counters
 from tests.journal_rows import make_submission
 
 pytestmark = pytest.mark.django_db
@@ -290,3 +292,17 @@ class TestRulings:
         time_machine.move_to(NOON + timedelta(minutes=1), tick=False)
 
         assert make_submission(master, operations, facts=payment()).state == State.PROPOSED
+
+
+def test_counters_of_windows_long_over_are_swept_and_todays_still_binds() -> None:
+    limit = Limit("withdrawal", "account", "day", usd=Decimal(250))
+    document = changed(limits=(limit,))
+    for days in (40, 34, 0):
+        limits.take(document, payment(amount_usd=Decimal(200)), clock.now() - timedelta(days=days))
+
+    for _ in range(2):
+        sweep_counters()
+
+    assert LimitCounter.objects.count() == 2
+    with pytest.raises(Conflict, match="may have USD 250"):
+        limits.take(document, payment(amount_usd=Decimal(200)), clock.now())

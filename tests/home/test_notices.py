@@ -17,6 +17,7 @@ from backoffice.core.errors import InvalidInput
 from backoffice.home import notice_mail, notices, registry, selectors
 from backoffice.home.models import Notice, NoticePreference
 from backoffice.home.registry import InboxItem
+from backoffice.home.tasks import sweep_notices
 from backoffice.people.models import User
 
 pytestmark = pytest.mark.django_db
@@ -276,3 +277,24 @@ def test_a_session_that_ended_and_a_closed_gate_stand_in_the_inbox(principal: An
     assert f"The trading session of {master.username} was taken by another login" in titles
     assert "Everything: sending is stopped" in titles
     assert "The trading session" not in str(selectors.inbox(viewer))
+
+
+def test_what_has_been_over_for_three_months_is_deleted_and_what_stands_stays(advisor: User) -> None:
+    now = clock.now()
+
+    def note(kind: str, since: int, gone: int | None) -> Notice:
+        return Notice.objects.create(
+            user=advisor, kind=kind, group="other", title="A matter", url="/", tone="wait",
+            since=now - timedelta(days=since), gone_at=None if gone is None else now - timedelta(days=gone),
+        )  # fmt: skip
+
+    kept = {note("stands", 400, None).pk, note("young", 100, 89).pk}
+    note("old", 200, 91)
+
+    for _ in range(2):
+        sweep_notices()
+
+    assert set(Notice.objects.values_list("pk", flat=True)) == kept
+    assert [entry.summary for entry in Entry.objects.filter(action="home.forget_notices")] == [
+        "1 notices over for 90 days deleted"
+    ]

@@ -3,13 +3,15 @@
 A thing that is refused or withdrawn later stays counted until its window ends: a loop that makes and drops is a loop.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
 from backoffice.people.models import LimitCounter
 from backoffice.people.policies.document import KINDS, Document, Facts, Limit
+
+KEPT_FOR = timedelta(days=35)  # a month of days for whoever asks why something was refused
 
 
 def take(document: Document, facts: Facts, at: datetime) -> None:
@@ -24,6 +26,12 @@ def take(document: Document, facts: Facts, at: datetime) -> None:
         count, usd = counter.count + 1, counter.usd + (facts.amount_usd or Decimal(0))
         _must_fit(limit, owner, facts, count, usd)
         LimitCounter.objects.filter(pk=counter.pk).update(count=count, usd=usd)
+
+
+def forget(at: datetime) -> int:
+    """Delete what was counted in windows long over; return how many rows. No limit looks further back than a day."""
+    gone, _ = LimitCounter.objects.filter(starts_at__lt=at - KEPT_FOR).delete()
+    return gone
 
 
 def _met(document: Document, facts: Facts) -> list[tuple[Limit, str]]:
