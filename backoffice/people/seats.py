@@ -64,7 +64,10 @@ def drop(*, by: User, person: User | None = None, invitation: Invitation | None 
 
 
 def decided(change: SeatChange, *, by: User) -> SeatChange:
-    """Lock what waits and mark it agreed to, by a second person. Raises NotPermitted, Conflict; the database holds both."""
+    """Lock what waits and mark it agreed to, by a second person. Raises NotPermitted, Conflict; the database holds both.
+
+    There is no form token: what is decided cannot be decided again, and `was_said` lets a second press of the button through.
+    """
     change = _locked(change)
     if not may(by, "people.agree"):
         raise NotPermitted("Only a principal or an administrator may agree to this.")
@@ -101,6 +104,11 @@ def decline(change: SeatChange, *, by: User) -> SeatChange:
         summary=f"{change.get_status_display()}: {change.words}",
     )  # fmt: skip
     return change
+
+
+def was_said(change: SeatChange, *, by: User, status: str) -> bool:
+    """Tell whether this person has decided it so already: a button pressed twice."""
+    return SeatChange.objects.filter(pk=change.pk, status=status, decided_by=by).exists()
 
 
 def _locked(change: SeatChange) -> SeatChange:

@@ -46,6 +46,22 @@ def test_a_role_with_power_waits_until_another_agrees(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("verb", "role"), [("agree", "principal"), ("decline", "advisor")])
+def test_a_button_pressed_twice_decides_once_and_answers_alike(
+    verb: str, role: str, advisor: User, administrator: User, principal: User, client: Client
+) -> None:
+    change = asked(advisor, administrator)
+    client.force_login(principal)
+    url = f"/people/changes/{change.pk}/{verb}/"
+
+    answers = [client.post(url) for _ in range(2)]
+
+    assert {(each.status_code, each["Location"]) for each in answers} == {(302, f"/people/{advisor.pk}/")}
+    assert role_of(advisor) == role
+    assert Entry.objects.filter(action=f"people.{verb}_seat").count() == 1
+    assert client.post(f"/people/changes/{change.pk}/{'decline' if verb == 'agree' else 'agree'}/").status_code == 409
+
+
 def test_whoever_asked_and_whom_it_is_about_do_not_agree(
     administrator: User, principal: User, client: Client, person: Any
 ) -> None:

@@ -15,7 +15,7 @@ from backoffice.audit.models import Entry
 from backoffice.core.errors import Conflict, InvalidInput, Refusal
 from backoffice.people import seats, selectors, services
 from backoffice.people.forms import BooksForm, InvitationForm, RoleForm
-from backoffice.people.models import Book, Invitation, Role, SeatChange, User
+from backoffice.people.models import Book, Invitation, Role, SeatChange, SeatStatus, User
 from backoffice.people.policy import may, requires
 from backoffice.people.tokens import revoke
 
@@ -118,7 +118,8 @@ def invitation_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 def seat_agree(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A second person's yes to power that somebody is to have."""
     change = get_object_or_404(SeatChange, pk=pk)
-    services.agree(change, by=reader(request), link=_link(request))
+    if not seats.was_said(change, by=reader(request), status=SeatStatus.AGREED):
+        services.agree(change, by=reader(request), link=_link(request))
     messages.info(request, f"Agreed: {change.about} {change.words}.")
     return _back(change)
 
@@ -127,7 +128,9 @@ def seat_agree(request: HttpRequest, pk: UUID) -> HttpResponse:
 @requires("people.agree")
 def seat_decline(request: HttpRequest, pk: UUID) -> HttpResponse:
     change = get_object_or_404(SeatChange, pk=pk)
-    seats.decline(change, by=reader(request))
+    said = SeatStatus.DROPPED if change.asked_by_id == reader(request).pk else SeatStatus.DECLINED
+    if not seats.was_said(change, by=reader(request), status=said):
+        seats.decline(change, by=reader(request))
     messages.info(request, "Left as it was.")
     return _back(change)
 
