@@ -119,13 +119,13 @@ def _look_for_application(client: IbkrClient, submission: Submission) -> Look:
 
 
 def _found(record: ApplicationRecord, source: str) -> Look:
-    if record.is_success is False:
+    if record.is_success is False and record.account_id is None:
         reasons = list(record.errors) or ["IBKR refused it without saying why."]
         return Found(reference="", source=source, detail=" ".join(reasons), is_rejected=True, data={"reasons": reasons})
     if record.account_id is None:
         return Inconclusive(source, "IBKR has the application and has not decided yet.")
     given = _given(record.account_id, record.users, record.entities)
-    return Found(reference=record.account_id, source=source, data={"given": given})
+    return Found(reference=record.account_id, source=source, detail=" ".join(record.errors), data={"given": given})
 
 
 def _queued_as(submission: Submission) -> str | None:
@@ -141,10 +141,10 @@ def _look_at_request(client: IbkrClient, request_id: str) -> Look:
     if status is None:
         return Inconclusive(source, "IBKR does not show the request that it gave this number.")
     account_id = status.accounts[0].account_id if status.accounts else status.account_id
-    if status.is_success is False:
+    if status.is_success is False and account_id is None:
         reasons = [*status.errors] or [status.message or "IBKR refused it without saying why."]
         return Found(reference="", source=source, detail=" ".join(reasons), is_rejected=True, data={"reasons": reasons})
-    if status.is_success and account_id:
+    if status.is_success is not None and account_id:  # rejected later, perhaps: the account's own status will say so
         given = _given(account_id, status.users, status.entities)
         return Found(reference=account_id, source=source, data={"given": given})
     return Inconclusive(source, f"IBKR says {status.status or 'nothing'} of it and names no account yet.")

@@ -1,5 +1,6 @@
 """What IBKR leaves open about registration, each answer played by the sandbox: nothing is made twice, nothing is claimed."""
 
+import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -141,6 +142,21 @@ def test_the_members_of_an_answer_are_read_by_either_name_and_no_password_is_kep
     assert account.holder_entity_id
     said = Attempt.objects.get().answer["raw"]["fileData"]["data"]["application"]["users"][0]
     assert (said["user"], said["password"]) == (account.username, "[hidden]")
+
+
+def test_an_error_of_a_part_does_not_unmake_the_account(submitted: Make, master: Any, sandbox: Any) -> None:
+    """Called refused, it would be mended and sent under a new key: a second account."""
+    documents = [{"formNumber": 8001, "status": "Error", "error": [{"value": "I/O error file processing"}]}]
+    application = {"status": "Success", "accounts": [{"value": "U1234567"}], "documents": documents}
+    body = {"requestId": 1, "fileData": {"name": "1.json.report", "data": {"application": application}}}
+    sandbox.fault({**LOST, "phase": "answered", "action": "status", "status": 200, "body": json.dumps(body)})
+    mine = submitted(master)
+    assert send(mine).state == State.UNKNOWN
+
+    assert look(mine).state == State.ACKED
+
+    assert Application.objects.get().external_id == mine.external_id
+    assert [effect["broker_id"] for effect in sandbox.ledger("application")] == [Account.objects.get().number]
 
 
 def test_letters_that_ibkr_does_not_take_are_named_at_their_fields(

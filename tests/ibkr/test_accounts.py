@@ -241,6 +241,23 @@ def test_an_id_that_is_used_is_evidence_of_presence_not_a_refusal(bench: Bench, 
     assert caught.value.is_known_there
 
 
+def test_an_error_of_a_part_beside_an_account_number_is_no_refusal(bench: Bench) -> None:
+    documents = [{"formNumber": 8001, "status": "Error", "error": [{"value": "I/O error file processing"}]}]
+    made = {"accounts": [{"value": "U1234567"}], "users": [{"user": "adaex123"}]}
+    partly = processed(status="Success", **made, documents=documents)
+    record = {"isProcessed": True, **partly["fileData"], "hasError": False}
+    bench.server.play(answer(200, partly), answer(200, record))
+
+    with pytest.raises(OutcomeUnknown, match="names the account U1234567: I/O error file processing") as caught:
+        bench.client.accounts.create(MINIMAL)
+    found = bench.client.accounts.by_external_id("demo-1001")
+
+    assert caught.value.is_known_there
+    assert found is not None
+    assert (found.account_id, found.errors) == ("U1234567", ("I/O error file processing",))
+    assert found.users[0].username == "adaex123"
+
+
 def test_a_username_that_is_taken_is_a_refusal(bench: Bench) -> None:
     words = "All usernames starting with the prefix, demo are already taken."
     bench.server.play(answer(200, processed(status="Error", error=[{"value": words}])))

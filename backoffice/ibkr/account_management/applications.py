@@ -34,6 +34,12 @@ def accepted_application(reply: Reply) -> ApplicationAccepted:
                 is_known_there=True,
                 exchange=reply.exchange,
             )
+        if (made := assigned_account(body)) is not None:
+            raise OutcomeUnknown(
+                f"IBKR says Error of a part and names the account {made}: {verdict.problem.text}",
+                is_known_there=True,
+                exchange=reply.exchange,
+            )
         raise rejected(verdict.problem, reply)
     accepted = _or_unknown({**body, **given(verdict), "is_processed": True}, body, reply)
     if accepted.account_id is None:
@@ -71,6 +77,26 @@ def given(verdict: Verdict) -> dict[str, Any]:
     return {**found, "satellite_account_id": satellite}
 
 
+def assigned_account(value: object) -> str | None:
+    """Return the account number an answer names, wherever it does: an Error of some part does not unmake it."""
+    node = _node_of_account(value)
+    return None if node is None else _number_in(node)
+
+
+def _node_of_account(value: object) -> dict[str, Any] | None:
+    if isinstance(value, list):
+        return next((found for each in value if (found := _node_of_account(each)) is not None), None)
+    if not isinstance(value, dict):
+        return None
+    return value if _number_in(value) is not None else _node_of_account(list(value.values()))
+
+
+def _number_in(node: Mapping[str, Any]) -> str | None:
+    listed = node.get("accounts")
+    rows = [row for row in (listed if isinstance(listed, list) else [listed]) if isinstance(row, dict)]
+    return next((number for row in rows if (number := AssignedAccount.read(row).account_id)), None)
+
+
 def _or_unknown(data: Mapping[str, Any], body: Mapping[str, Any], reply: Reply) -> ApplicationAccepted:
     try:
         return ApplicationAccepted.read(data, raw=body)
@@ -80,10 +106,11 @@ def _or_unknown(data: Mapping[str, Any], body: Mapping[str, Any], reply: Reply) 
 
 def _record(body: Mapping[str, Any], reply: Reply) -> ApplicationRecord:
     verdict = verdict_of({"fileData": body.get("data", body)})
+    making = _node_of_account(body)
+    if verdict is not None and making is not None:
+        verdict = Verdict(verdict.is_success, making, verdict.errors)
     node = {} if verdict is None else given(verdict)
-    accounts = node.get("accounts") or []
-    first = accounts[0] if accounts else None
-    account_id = AssignedAccount.read(first).account_id if isinstance(first, dict) else body.get("accountId")
+    account_id = assigned_account(body) or body.get("accountId")
     return read_answer(
         ApplicationRecord,
         {

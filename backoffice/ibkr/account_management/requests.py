@@ -5,7 +5,7 @@ from datetime import date
 from typing import Literal
 
 from backoffice.ibkr import paths
-from backoffice.ibkr.account_management.applications import given
+from backoffice.ibkr.account_management.applications import assigned_account, given
 from backoffice.ibkr.account_management.pages import LARGEST_PAGE, all_rows, period, whole
 from backoffice.ibkr.account_management.verdicts import verdict_of
 from backoffice.ibkr.answers import list_of, object_read, problem_in, readable_or_none
@@ -38,6 +38,7 @@ class Requests:
             return read_answer(RequestStatus, body, reply)
         found = given(verdict)
         told = {
+            "acctId": assigned_account(body),
             **body,
             "status": "Success" if verdict.is_success else "Error",
             "message": found.get("message"),
