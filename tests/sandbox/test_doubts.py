@@ -9,21 +9,13 @@ from backoffice.sandbox.doubts import DOUBTS, Doubt
 from backoffice.sandbox.knobs import KNOBS
 from tests.specification import FILE
 
-PLAYED_ONE_WAY = {
-    "percentages that do not add up to 100",
-    "an order for a C group",
-    "the currency of an account's equities",
-    "error texts of the allocation endpoints",
-}  # fmt: skip
-"""Doubts that have one fixed answer still, and should get a knob: this list only gets shorter."""
-
 
 @pytest.mark.parametrize("doubt", DOUBTS, ids=lambda doubt: doubt.question)
 def test_a_doubt_is_played_both_ways_or_said_to_be_played_one_way(doubt: Doubt) -> None:
     assert set(doubt.knobs) <= KNOBS.keys()
     assert doubt.knobs or doubt.always
     assert not (doubt.knobs and doubt.unplayable)
-    assert bool(doubt.knobs or doubt.unplayable) == (doubt.question not in PLAYED_ONE_WAY)
+    assert doubt.knobs or doubt.unplayable
     assert all(section.isdigit() or section.count(".") == 1 for section in doubt.section.split(", "))
 
 

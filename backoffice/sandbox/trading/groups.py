@@ -12,7 +12,7 @@ from backoffice.sandbox.jsonio import dumps, loads
 
 from .desk import Call, Desk, Needs, Refusal, route
 from .split import NothingToSplitBy, split
-from .valuation import Valuation, value
+from .valuation import Valuation, cents, value
 
 COMPUTED = ("A", "E", "N")  # available equity, equal quantity, net liquidation value: IBKR computes the ratio
 GIVEN = ("C", "P", "R", "S")  # cash, percentages, ratios, shares: the group carries an amount for each account
@@ -82,7 +82,10 @@ def weights(desk: Desk, group: Group) -> dict[str, Decimal]:
         return dict.fromkeys(group.members, Decimal(1))
     if group.method in COMPUTED:
         worth = {account: _worth(desk, account) for account in group.members}
-        return {account: max(_figure(found, group.method), Decimal(0)) for account, found in worth.items()}
+        return {
+            account: max(_figure(found, group.method) * _rate(desk, found), Decimal(0))
+            for account, found in worth.items()
+        }
     return {account: amount or Decimal(0) for account, amount in group.members.items()}
 
 
@@ -144,15 +147,29 @@ def _figure(found: Valuation, method: str) -> Decimal:
     return found.net_liquidation if method == "N" else found.available
 
 
+def _rate(desk: Desk, found: Valuation) -> Decimal:
+    """What one unit of the account's base currency is worth in that of its master account."""
+    master = desk.sandbox.accounts.master(found.account.master)
+    if master is None:
+        raise LookupError(found.account.master)
+    return desk.sandbox.market.fx(found.account.base_currency, master.base_currency, found.at)
+
+
 def _equities(call: Call) -> dict[str, Any]:
+    """The figures the methods A and N are computed from, each in its account's base currency or in the master's."""
     found = [value(call.desk.sandbox, account) for account in call.desk.open_accounts(call.master)]
+    is_master_s = call.desk.knob("equities_currency", "account") == "master"
+
+    def text(amount: Decimal, worth: Valuation) -> str:
+        return f"{cents(amount * _rate(call.desk, worth)) if is_master_s else amount:f}"
+
     return {
         "accounts": [
             {
                 "name": worth.account.account,
                 "data": [
-                    {"key": "NetLiquidation", "value": f"{worth.net_liquidation:f}"},
-                    {"key": "AvailableEquity", "value": f"{worth.available:f}"},
+                    {"key": "NetLiquidation", "value": text(worth.net_liquidation, worth)},
+                    {"key": "AvailableEquity", "value": text(worth.available, worth)},
                 ],
             }
             for worth in found
@@ -170,7 +187,7 @@ def _listed(call: Call) -> dict[str, Any]:
 def _create(call: Call) -> dict[str, bool]:
     group = _read(call)
     if group.name == ALL or get(call.desk, call.master, group.name) is not None:
-        raise _refused(f"Group {group.name} already exists")
+        raise _refused(call, f"Group {group.name} already exists")
     keep(call.desk, call.master, group)
     _record(call, group.name, "create", group)
     return {"success": True}
@@ -180,9 +197,9 @@ def _replace(call: Call) -> dict[str, bool]:
     group = _read(call)
     previous = call.json().get("prev_name", group.name)
     if previous == ALL or get(call.desk, call.master, str(previous)) is None:
-        raise _refused(f"Group {previous} doesn't exist")
+        raise _refused(call, f"Group {previous} doesn't exist")
     if group.name != previous and (group.name == ALL or get(call.desk, call.master, group.name) is not None):
-        raise _refused(f"Group {group.name} already exists")
+        raise _refused(call, f"Group {group.name} already exists")
     call.desk.sandbox.store.execute("DELETE FROM trading_groups WHERE master = ? AND name = ?", call.master, previous)
     keep(call.desk, call.master, group)
     _record(call, group.name, "replace", group)
@@ -193,7 +210,7 @@ def _single(call: Call) -> dict[str, Any]:
     name = call.json().get("name")
     group = get(call.desk, call.master, name) if isinstance(name, str) else None
     if group is None:
-        raise _refused(f"Group {name} doesn't exist")
+        raise _refused(call, f"Group {name} doesn't exist")
     return {"name": group.name, "default_method": group.method, "accounts": _members(group)}
 
 
@@ -209,7 +226,7 @@ def _delete(call: Call) -> dict[str, bool]:
     if not call.desk.sandbox.store.execute(
         "DELETE FROM trading_groups WHERE master = ? AND name = ?", call.master, str(name)
     ):
-        raise _refused(f"Group {name} doesn't exist")
+        raise _refused(call, f"Group {name} doesn't exist")
     _record(call, str(name), "delete", None)
     return {"success": True}
 
@@ -226,9 +243,9 @@ def _set_presets(call: Call) -> dict[str, bool]:
     missing = [key for key in DEFAULT_PRESETS if key not in wanted]
     method = wanted.get("default_method_for_all")
     if missing or method not in ("AvailableEquity", "E", "N", *GIVEN):
-        raise _refused(f"Invalid presets: {', '.join(missing) or 'default_method_for_all'}")
+        raise _refused(call, f"Invalid presets: {', '.join(missing) or 'default_method_for_all'}")
     if any(not isinstance(wanted[key], bool) for key in DEFAULT_PRESETS if key != "default_method_for_all"):
-        raise _refused("Invalid presets: the switches must be true or false")
+        raise _refused(call, "Invalid presets: the switches must be true or false")
     chosen = {key: wanted[key] for key in DEFAULT_PRESETS}
     chosen["default_method_for_all"] = "A" if method == "AvailableEquity" else method
     call.desk.sandbox.store.execute("INSERT OR REPLACE INTO trading_presets VALUES (?, ?)", call.master, dumps(chosen))
@@ -236,42 +253,47 @@ def _set_presets(call: Call) -> dict[str, bool]:
 
 
 def _read(call: Call) -> Group:
-    """Read and check the group in a create or replace body; refuses as IBKR does, with 500."""
+    """Read and check the group in a create or replace body."""
     body = call.json()
     name, method, listed = body.get("name"), body.get("default_method"), body.get("accounts")
     if not isinstance(name, str) or not name.strip() or "/" in name:
-        raise _refused("Invalid group name")
+        raise _refused(call, "Invalid group name")
     if method not in (*COMPUTED, *GIVEN):
-        raise _refused(f"Invalid allocation method: {method}")
+        raise _refused(call, f"Invalid allocation method: {method}")
     if not isinstance(listed, list) or not listed:
-        raise _refused("Group must contain at least one account")
+        raise _refused(call, "Group must contain at least one account")
     opened = {account.account for account in call.desk.open_accounts(call.master)}
     members: dict[str, Decimal | None] = {}
     for item in listed:
         account = item.get("name") if isinstance(item, dict) else None
         if not isinstance(account, str) or account not in opened:
-            raise _refused(f"Invalid account: {account}")
+            raise _refused(call, f"Invalid account: {account}")
         if account in members:
-            raise _refused(f"Duplicate account: {account}")
-        members[account] = _amount(item, account) if method in GIVEN else None
+            raise _refused(call, f"Duplicate account: {account}")
+        members[account] = _amount(call, item, account) if method in GIVEN else None
         if call.desk.knob("whole_amounts", False) and (members[account] or Decimal(0)) % 1:
-            raise _refused(f"Invalid amount for account {account}")
-    if method == "P" and sum((amount or Decimal(0) for amount in members.values()), Decimal(0)) != 100:
-        raise _refused("Percentages must add up to 100")
+            raise _refused(call, f"Invalid amount for account {account}")
+    is_whole = sum((amount or Decimal(0) for amount in members.values()), Decimal(0)) == 100
+    if method == "P" and not is_whole and call.desk.knob("percentages_add_up", True):
+        raise _refused(call, "Percentages must add up to 100")
     if method in GIVEN and not any(members.values()):
-        raise _refused("Amounts must not all be zero")
+        raise _refused(call, "Amounts must not all be zero")
     return Group(name, method, members)
 
 
-def _amount(item: dict[str, Any], account: str) -> Decimal:
+def _amount(call: Call, item: dict[str, Any], account: str) -> Decimal:
     amount = item.get("amount")
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or amount < 0:
-        raise _refused(f"Invalid amount for account {account}")
+        raise _refused(call, f"Invalid amount for account {account}")
     return Decimal(amount)
 
 
-def _refused(why: str) -> Refusal:
-    return Refusal(500, {"error": why})
+def _refused(call: Call, why: str) -> Refusal:
+    """A refusal of the allocation endpoints: 500 with words, as the documents have it. The words are not known, so they are
+    the sandbox's own; the knobs play another status, words that say nothing, and `success` false without any."""
+    words = call.desk.knob("allocation_refusal_words", "own")
+    body = {"success": False} if words == "none" else {"error": why if words == "own" else "Operation failed"}
+    return Refusal(int(call.desk.knob("allocation_refusal_status", 500)), body)
 
 
 def _record(call: Call, name: str, action: str, group: Group | None) -> None:

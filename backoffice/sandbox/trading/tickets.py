@@ -131,10 +131,13 @@ def read_one(call: Call, raw: dict[str, Any], path_account: str) -> Ticket:
     if "fxQty" in raw or "isCcyConv" in raw:
         raise refused(call, "Currency conversion orders are not supported for this contract")
     cash, trailing = _number(raw, "cashQty"), _trailing(call, raw, order_type)
+    needs_cash = kind == "group" and _needs_cash(call, target)
+    if needs_cash and cash is None:
+        raise refused(call, "Your order is not accepted. Reason: a group by cash quantity needs a cash quantity.")
     amounts = _amounts(call, raw, is_cash=cash is not None) if kind == "inline" else {}
     return Ticket(
         kind, target, instrument.conid, side, order_type, tif,
-        _quantity(call, raw) if cash is None else _bought_for(call, raw, instrument, price, cash),
+        _quantity(call, raw) if cash is None else _bought_for(call, raw, instrument, price, cash, may=needs_cash),
         price, aux_price, outside, coid, amounts,
         parent=parent,
         is_single_group=_flag(raw, "isSingleGroup"),
@@ -293,9 +296,17 @@ def _quantity(call: Call, raw: dict[str, Any]) -> int:
     return int(found)
 
 
-def _bought_for(call: Call, raw: dict[str, Any], instrument: Instrument, price: Decimal | None, cash: Decimal) -> int:
+def _needs_cash(call: Call, name: str) -> bool:
+    """Whether orders for this group carry an amount of cash: those for a C group, with the knob `cash_groups`."""
+    group = groups.get(call.desk, call.master, name)
+    return group is not None and group.method == "C" and call.desk.knob("cash_groups", "quantity") == "cash"
+
+
+def _bought_for(
+    call: Call, raw: dict[str, Any], instrument: Instrument, price: Decimal | None, cash: Decimal, *, may: bool = False
+) -> int:
     """The whole shares an amount of cash buys at the limit, else at the market: rounded down, at least one."""
-    if not call.desk.knob("supports_cash_quantity", False):
+    if not may and not call.desk.knob("supports_cash_quantity", False):
         raise refused(call, "Cash quantity orders are not supported for this account")
     if "quantity" in raw:
         raise refused(call, "invalid order attribute : quantity and cashQty exclude each other")

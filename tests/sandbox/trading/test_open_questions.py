@@ -1,5 +1,6 @@
 """Where IBKR's documents leave an answer open the sandbox plays each: what a knob changes, and what it is without it."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -192,3 +193,77 @@ def test_a_request_without_a_user_agent_never_reaches_the_limits(trader: Trader)
         assert trader.call("GET", "/sso/validate", agent=b"").status == 403
     assert trader.get("/sso/validate").status == 200
     assert trader.get("/sso/validate").status == 429
+
+
+def test_percentages_add_up_to_100_or_are_ratios(trader: Trader) -> None:
+    assert make_group(trader, "P", 50, 25, 5).json == {"error": "Percentages must add up to 100"}
+    trader.knob(percentages_add_up=False)
+    assert make_group(trader, "P", 50, 25, 5).json == {"success": True}
+    order_id = trader.accept("Three", resting(trader, "Three", 16))
+    assert list(promised(trader, order_id).values()) == [10, 5, 1]
+
+
+def test_a_group_by_cash_quantity_takes_units_or_cash(trader: Trader) -> None:
+    assert make_group(trader, "C", 5000, 3000, 2000).json == {"success": True}
+    in_units = resting(trader, "Three", 10)
+    in_cash = {name: value for name, value in in_units.items() if name != "quantity"} | {"cashQty": 610}
+    assert list(promised(trader, trader.accept("Three", in_units)).values()) == [5, 3, 2]
+    assert "Cash quantity orders are not supported" in trader.place("Three", in_cash).json["error"]
+    trader.knob(cash_groups="cash")
+
+    assert "needs a cash quantity" in trader.place("Three", in_units).json["error"]
+    order_id = trader.accept("Three", in_cash)
+
+    bought = int(610 / in_cash["price"])
+    assert sum(promised(trader, order_id).values()) == bought > 5
+    assert trader.accept("Income", resting(trader, "Income", 8))  # a group of another method goes by units as ever
+
+
+def test_equities_are_in_the_account_s_currency_or_in_the_master_s(trader: Trader) -> None:
+    def equities() -> dict[str, Decimal]:
+        found = trader.get("/iserver/account/allocation/accounts").json["accounts"]
+        return {each["name"]: Decimal(each["data"][0]["value"]) for each in found}
+
+    own = equities()
+    trader.knob(equities_currency="master")
+    in_dollars = equities()
+
+    assert in_dollars["U1000011"] == own["U1000011"]
+    rate = trader.sandbox.market.fx("EUR", "USD")
+    assert abs(in_dollars["U1000013"] / own["U1000013"] - rate) < Decimal("0.001")
+    assert rate != 1
+
+
+@pytest.mark.parametrize("currency", ["account", "master"])
+def test_a_block_by_net_liquidation_is_shared_in_one_currency(trader: Trader, currency: str) -> None:
+    trader.knob(equities_currency="master")
+    found = trader.get("/iserver/account/allocation/accounts").json["accounts"]
+    worth = {each["name"]: Decimal(each["data"][0]["value"]) for each in found if each["name"] in THREE}
+    trader.knob(equities_currency=currency)
+    assert make_group(trader, "N").json == {"success": True}
+
+    shares = promised(trader, trader.accept("Three", resting(trader, "Three", 1000)))
+
+    total = sum(worth.values())
+    assert all(abs(units - 1000 * worth[account] / total) < 2 for account, units in shares.items())
+
+
+@pytest.mark.parametrize(
+    ("knobs", "status", "body"),
+    [
+        ({}, 500, {"error": "Group Income already exists"}),
+        ({"allocation_refusal_words": "vague"}, 500, {"error": "Operation failed"}),
+        ({"allocation_refusal_words": "none", "allocation_refusal_status": 200}, 200, {"success": False}),
+        ({"allocation_refusal_status": 400}, 400, {"error": "Group Income already exists"}),
+    ],
+)
+def test_a_group_that_is_refused_is_refused_in_words_or_without(
+    trader: Trader, knobs: dict[str, Any], status: int, body: dict[str, Any]
+) -> None:
+    trader.knob(**knobs)
+    wanted = {"name": "Income", "default_method": "E", "accounts": [{"name": THREE[0]}]}
+
+    found = trader.post(GROUP, wanted)
+
+    assert (found.status, found.json) == (status, body)
+    assert trader.effects("group") == 0
