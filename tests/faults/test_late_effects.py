@@ -4,21 +4,19 @@ Whatever is proven absent is released by two people at the first chance, the wor
 nothing can be; with a broker that knows the key again nothing comes double however late. What is left is measured and printed.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import time_machine
-from celery import current_app
 
-from backoffice.broker import client as broker
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
 from backoffice.journal import services as journal
 from backoffice.journal.models import State, Submission
 from tests.faults.conftest import Effect
+from tests.faults.moved_clock import MovedClock, journal_times, run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 QUIET = 120
@@ -30,40 +28,7 @@ QUICK = (90, 600)  # with every run of the tests; `make faults` tries all
 
 @pytest.fixture(autouse=True)
 def _times(settings: Any) -> None:
-    settings.JOURNAL_QUIET_SECONDS = QUIET
-    settings.JOURNAL_LOOK_SECONDS = [5, 15, 45, 120, 300, 600]
-    settings.JOURNAL_LEASE_SECONDS = 90
-    current_app.loader.import_default_modules()
-
-
-class MovedClock:
-    """Our clock, moved along with the sandbox's. What is signed is signed by the wall's: the sandbox judges it by that."""
-
-    def __init__(self, traveller: Any, sandbox: Any, session: Any) -> None:
-        self._traveller = traveller
-        self._sandbox = sandbox
-        self._session = session
-        self.passed = 0
-
-    def step(self) -> None:
-        self._traveller.shift(timedelta(seconds=STEP))
-        self._sandbox.advance(STEP)
-        self.passed += STEP
-        broker.client_for(self._session.master, lane="session").session.tickle()
-
-    @contextmanager
-    def on_the_wall(self) -> Iterator[None]:
-        self._traveller.shift(timedelta(seconds=-self.passed))
-        try:
-            yield
-        finally:
-            self._traveller.shift(timedelta(seconds=self.passed))
-
-
-def run(submission: Submission, task: str) -> State:
-    current_app.tasks[getattr(submission, task)](str(submission.pk))
-    submission.refresh_from_db()
-    return State(submission.state)
+    journal_times(settings, quiet=QUIET)
 
 
 @pytest.mark.row(id="S21")
@@ -110,7 +75,7 @@ def follow(submission: Submission, seconds: int, moved: MovedClock, people: tupl
     """
     released_at = None
     while moved.passed <= seconds or (submission.state != State.ACKED and moved.passed < 1500):
-        moved.step()
+        moved.step(STEP)
         if run(submission, "look") == State.ABSENT and released_at is None:
             with suppress(Conflict), moved.on_the_wall():  # at midnight in New York it is an order of the day before
                 for person in people:

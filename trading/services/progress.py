@@ -104,6 +104,7 @@ def record_live(order: Order, said: LiveWord) -> bool:
     order = _locked(order)
     to = translate.STATUSES.get(said.word)
     filled = max(order.filled, said.filled or Decimal(0))
+    is_older = said.filled is not None and said.filled < order.filled
     if to == Status.FILLED and order.status in (Status.REQUESTED, Status.WORKING):
         filled = max(filled, order.quantity)
     changes: dict[str, Any] = {
@@ -112,7 +113,7 @@ def record_live(order: Order, said: LiveWord) -> bool:
         "ibkr_words": said.words or order.ibkr_words,
         "is_unfamiliar": bool(said.word) and to is None,
         "filled": filled,
-        "average_price": said.average_price or order.average_price,
+        "average_price": (None if is_older else said.average_price) or order.average_price,
     }
     if order.is_final:
         # The end stands; only the average may still be told more exactly.
