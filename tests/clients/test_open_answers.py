@@ -160,7 +160,7 @@ def test_an_error_of_a_part_does_not_unmake_the_account(submitted: Make, master:
 
 
 def test_letters_that_ibkr_does_not_take_are_named_at_their_fields(
-    submitted: Make, master: Any, advisor: Any, sandbox: Any
+    submitted: Make, master: Any, advisor: Any, sandbox: Any, client: Any
 ) -> None:
     sandbox.config(ascii_after_decoding=True)
     application = submitted(master, street1="Königinnelaan 40", alias="Käte")
@@ -170,6 +170,8 @@ def test_letters_that_ibkr_does_not_take_are_named_at_their_fields(
     back = Application.objects.get()
     assert {each["field"] for each in back.refusals} == {"street1", "alias"}
     assert {each["words"] for each in back.refusals} == {"Contains non ASCII character."}
+    client.force_login(advisor)
+    assert len(client.get(back.get_absolute_url()).context["refusals"]) == 1
     assert sandbox.ledger("application") == []
 
 
