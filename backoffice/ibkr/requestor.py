@@ -6,6 +6,7 @@ bearer can be had, a write has provably not left: that is NotSent, whatever the 
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from backoffice.core import clock
@@ -17,6 +18,7 @@ from backoffice.ibkr.redaction import redact
 from backoffice.ibkr.transport import RETRIED_STATUSES, Call, Effect, Reply, Transport
 from backoffice.ibkr.wire import encode
 
+FRESH = timedelta(seconds=10)  # how old a signed body may have grown by the time its call has its turn
 TRADING_RETRIED_STATUSES = RETRIED_STATUSES - {500}  # there, 500 is often a verdict about the request itself
 
 
@@ -65,13 +67,14 @@ class Requestor:
         accept: str = "application/json",
     ) -> Reply:
         """Send a signed body to `/gw/api/v1/...`. Raises Unsendable before anything is sent."""
-        body = signing.signed_body(claims, credentials=self.credentials, at=clock.now())
+        renewed = self._signed(claims)
         call = Call(
             method,
             self._gateway(segments),
             effect,
             headers={"Content-Type": signing.CONTENT_TYPE, "Accept": accept},
-            body=body,
+            body=renewed(),
+            renewed=renewed,
             described=redact(claims),
             read_timeout=read_timeout or self.timeouts.read,
         )
@@ -112,6 +115,18 @@ class Requestor:
 
     def _gateway(self, segments: tuple[str, ...]) -> str:
         return f"{self.environment.base_url}{self.environment.gateway_path}{paths.join(*segments)}"
+
+    def _signed(self, claims: Mapping[str, object]) -> Callable[[], bytes]:
+        """Return what gives the signed body: the same one while it is fresh, since it is good for a minute only."""
+        kept: list[tuple[datetime, bytes]] = []
+
+        def body() -> bytes:
+            now = clock.now()
+            if not kept or now - kept[0][0] > FRESH:
+                kept[:] = [(now, signing.signed_body(claims, credentials=self.credentials, at=now))]
+            return kept[0][1]
+
+        return body
 
     def _send_to_gateway(self, call: Call) -> Reply:
         bearer = self._bearer_of_gateway(call.effect)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -66,6 +66,7 @@ class Call:
     retried_statuses: frozenset[int] = RETRIED_STATUSES
     priority: Priority | None = None  # None: the transport's own
     is_private: bool = False  # the answer is personal through and through: its exchange records only its size
+    renewed: Callable[[], bytes] | None = None  # the body again, for one that grows old while it waits for its turn
 
     @property
     def path(self) -> str:
@@ -266,7 +267,7 @@ class Transport:
                 if call.effect is not Effect.WRITE:
                     raise
                 raise NotSent(f"The request was held back: {problem.reason}", not_before=problem.until) from problem
-            reply = self._send_now(call)
+            reply = self._send_now(call if call.renewed is None else replace(call, body=call.renewed()))
             if reply.status == 429 and self.limiter is not None:
                 self.limiter.penalise(call, retry_after(reply))
             return reply

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import jwt
 import pytest
+import time_machine
 
 from backoffice.ibkr import (
     Credentials,
@@ -400,6 +402,35 @@ def test_every_single_sending_takes_its_turn(bench: Bench, limited: IbkrClient, 
 
     assert limiter.turns == [("/gw/api/v1/accounts/U1000011/status", Priority.POLLING)] * 3
     assert limiter.given_back == 3
+
+
+@pytest.mark.parametrize(("waited", "is_renewed"), [(5, False), (75, True)])
+def test_a_signed_body_that_waited_for_its_turn_is_signed_again(
+    bench: Bench, credentials: Credentials, waited: int, is_renewed: bool
+) -> None:
+    """It is good for a minute, and a limiter may keep a call longer."""
+
+    class SlowLimiter(WatchfulLimiter):
+        @contextmanager
+        def turn(self, call: Call, priority: Priority) -> Iterator[None]:
+            traveller.shift(waited)
+            yield
+
+    bench.server.play(answer(200, {"requestMethod": "POST", "securityPolicy": "SIGNED_JWT", "queryParameters": {}}))
+    client = IbkrClient(
+        base_url=bench.server.url,
+        credentials=credentials,
+        tokens=bench.tokens,
+        transport=Transport(limiter=SlowLimiter()),
+    )
+    began = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
+
+    with time_machine.travel(began, tick=False) as traveller:
+        client.echo.signed()
+
+    claims = jwt.decode(bench.server.received[0].body, options={"verify_signature": False})
+    assert claims["iat"] - int(began.timestamp()) == (waited if is_renewed else 0)
+    assert claims["exp"] - claims["iat"] == 60
 
 
 def test_a_call_may_bring_its_own_priority(bench: Bench, limiter: WatchfulLimiter) -> None:
