@@ -63,6 +63,14 @@ def blind_index(value: str) -> str:
     return hmac.new(base64.urlsafe_b64decode(settings.BLIND_INDEX_KEY), normal, hashlib.sha256).hexdigest()
 
 
+def blind_identifier(value: str) -> str:
+    """Return the blind index of an identifier, which people write with its punctuation and without: only letters and digits
+    count. "" when it has none.
+    """
+    plain = "".join(filter(str.isalnum, value))
+    return blind_index(plain) if plain else ""
+
+
 def blind_tail(value: str, length: int = 4) -> str:
     """Return the keyed digest of a value's last letters and digits, by which people find an identifier they may not see.
 

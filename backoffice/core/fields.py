@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from backoffice.core.crypto import blind_index, blind_tail, seal, unseal
+from backoffice.core.crypto import blind_identifier, blind_index, blind_tail, seal, unseal
 from backoffice.core.money import Money
 
 
@@ -72,24 +72,32 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not sub
 
 
 class BlindIndexField(models.CharField):  # type: ignore[type-arg]  # not subscriptable at run time
-    """The blind index of an encrypted field beside it, kept by saving: of all of it, or of its last four characters.
+    """The blind index of an encrypted field beside it, kept by saving: of all of it, of its letters and digits
+    (`is_identifier`), or of its last four (`is_tail`).
 
-    A save with `update_fields` must name both. Exact look-up only: `filter(tax_number_index=blind_index(typed))`.
+    A save with `update_fields` must name both. Exact look-up only: `filter(tax_number_index=blind_identifier(typed))`.
     """
 
-    def __init__(self, *args: Any, of: str, is_tail: bool = False, **options: Any) -> None:
-        self.of, self.is_tail = of, is_tail
+    def __init__(self, *args: Any, of: str, is_tail: bool = False, is_identifier: bool = False, **options: Any) -> None:
+        self.of, self.is_tail, self.is_identifier = of, is_tail, is_identifier
         super().__init__(*args, **{"max_length": 64, "blank": True, "default": "", "db_index": True, **options})
 
     def deconstruct(self) -> Any:
         name, path, args, options = super().deconstruct()
-        return name, path, args, {**options, "of": self.of, "is_tail": self.is_tail}
+        how = {"is_tail": self.is_tail} | ({"is_identifier": True} if self.is_identifier else {})
+        return name, path, args, {**options, "of": self.of, **how}
+
+    def made_of(self, plain: str) -> str:
+        """Return the index of a value; empty for an empty one."""
+        if not plain:
+            return ""
+        return (blind_tail if self.is_tail else blind_identifier if self.is_identifier else blind_index)(plain)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         plain = model_instance.__dict__.get(self.of)
         if plain is None or isinstance(plain, Sealed):  # not read, so not changed
             return getattr(model_instance, self.attname)
-        made = (blind_tail if self.is_tail else blind_index)(str(plain)) if plain else ""
+        made = self.made_of(str(plain))
         setattr(model_instance, self.attname, made)
         return made
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, models
 
-from backoffice.core.crypto import Undecipherable, blind_index, blind_tail, is_current, reseal, unseal
+from backoffice.core.crypto import Undecipherable, is_current, reseal, unseal
 from backoffice.core.fields import BlindIndexField, EncryptedTextField
 
 
@@ -71,7 +71,7 @@ def _index(model: type[models.Model], index: BlindIndexField, batch: int) -> Tal
         except Undecipherable:
             tally.unreadable += 1
             continue
-        made = (blind_tail if index.is_tail else blind_index)(plain) if plain else ""
+        made = index.made_of(plain)
         with connection.cursor() as cursor:  # only while the value it is made from is still there
             cursor.execute(
                 f"UPDATE {_quoted(table)} SET {_quoted(column)} = %s "  # noqa: S608 - our own names

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from backoffice.broker.models import MasterAccount
 from backoffice.core import words
-from backoffice.core.crypto import blind_index, blind_tail
+from backoffice.core.crypto import blind_identifier, blind_tail
 from backoffice.core.fields import BlindIndexField, EncryptedTextField, currency_field, is_currency
 from backoffice.people.models import Book, User
 
@@ -27,10 +27,11 @@ class ClientQuerySet(models.QuerySet["Client"]):
         return self.none() if query is None else self.filter(name_words=query)
 
     def with_tax_number(self, typed: str) -> "ClientQuerySet":
-        """Those whose tax number is `typed`, or ends in it when it has four characters."""
-        if len(typed) == 4:
-            return self.filter(tax_number_tail=blind_tail(typed))
-        return self.filter(tax_number_index=blind_index(typed))
+        """Those whose tax number is `typed`, or ends in it when it has four letters or digits. Punctuation does not count."""
+        plain = "".join(filter(str.isalnum, typed))
+        if len(plain) == 4:
+            return self.filter(tax_number_tail=blind_tail(plain))
+        return self.filter(tax_number_index=blind_identifier(plain)) if plain else self.none()
 
 
 class Household(models.Model):
@@ -56,7 +57,7 @@ class Client(models.Model):
     date_of_birth = EncryptedTextField(blank=True, default="")  # ISO date as text
     residence = EncryptedTextField(blank=True, default="")  # JSON: street1, street2, city, state, postalCode, country
     tax_number = EncryptedTextField(blank=True, default="")
-    tax_number_index = BlindIndexField(of="tax_number")
+    tax_number_index = BlindIndexField(of="tax_number", is_identifier=True)
     tax_number_tail = BlindIndexField(of="tax_number", is_tail=True)
     country = models.CharField(max_length=3, blank=True)  # ISO 3166 alpha-3
     created_at = models.DateTimeField(auto_now_add=True)
