@@ -62,17 +62,22 @@ def weights_of(
 ) -> dict[str, Decimal]:
     """Return each member's weight under IBKR's method code A, E, N, P, R or S.
 
-    Raises LookupError naming the account whose figure is not known, ValueError for a method we cannot compute.
+    Raises LookupError naming the account whose figure is not known, ValueError for a method we cannot compute
+    and for percentages that do not add up to 100.
     """
     if method == "E":
         return dict.fromkeys(amounts, Decimal(1))
     if method in ("N", "A"):
         return {account: _figure(method, account, figures) for account in amounts}
     if method in ("P", "R", "S"):
-        missing = next((account for account, amount in amounts.items() if amount is None), None)
+        known = {account: amount for account, amount in amounts.items() if amount is not None}
+        missing = next((account for account in amounts if account not in known), None)
         if missing is not None:
             raise LookupError(missing)
-        return {account: amount for account, amount in amounts.items() if amount is not None}
+        if method == "P" and (total := sum(known.values())) != 100:
+            # Whether IBKR would refuse the order or scale it is open (trading.md 16).
+            raise ValueError(f"The group's percentages add up to {total:f} at IBKR, not to 100.")
+        return known
     raise ValueError(f"IBKR's method {method} cannot be computed beforehand.")
 
 

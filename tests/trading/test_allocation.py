@@ -82,6 +82,11 @@ def test_percentages_ratios_and_shares_use_their_amounts() -> None:
         assert [share.quantity for share in shares] == [10, 30, 60]
 
 
+def test_percentages_that_do_not_add_up_are_refused_for_whether_ibkr_scales_them_is_open() -> None:
+    with pytest.raises(ValueError, match="add up to 95 at IBKR"):
+        weights_of("P", {"U1": Decimal(50), "U2": Decimal(45), "U3": Decimal(0)}, {})
+
+
 def test_an_account_in_debt_gets_nothing() -> None:
     shares = share_out(10, {"U1": Decimal(-5), "U2": Decimal(5)})
 

@@ -60,23 +60,44 @@ def of_accounts(accounts: Sequence[Account], instrument: Instrument) -> dict[str
 
 
 def _converted(rates: Rates, amount: Decimal | None, currency: str, instrument: Instrument) -> Decimal | None:
-    found = rates.convert(amount, currency, instrument.currency)
-    return None if found is None else found.quantize(Decimal("0.01"))
+    return _to_cents(rates.convert(amount, currency, instrument.currency))
+
+
+def common_currency(accounts: Sequence[Account]) -> str:
+    """Return the base currency that all these accounts have, or USD where they have different ones."""
+    currencies = {account.base_currency for account in accounts}
+    return str(currencies.pop()) if len(currencies) == 1 else "USD"
 
 
 def allocation_figures(accounts: Sequence[Account]) -> dict[str, Figures]:
-    """Return what IBKR computes the methods N and A from, as IBKR gives it: unconverted, each in its account's currency.
+    """Return what IBKR computes the methods N and A from, all in `common_currency`; None where it is not known in that.
 
-    Where IBKR gave none yet, the summary's figures stand in.
+    IBKR gives these figures without saying whether they are in each account's base currency or in the master's
+    (trading.md 9.3). So they count where they agree with the summary, whose currency is known; else the summary's do.
     """
+    common, rates = common_currency(accounts), Rates()
     found = {}
     for row in AccountSnapshot.objects.filter(account__in=accounts).select_related("account"):
-        worth, available = row.allocation_net_liquidation, row.allocation_available
+        worth, available = row.net_liquidation, row.available_funds
+        given = row.allocation_net_liquidation
+        is_alone = worth is None and row.currency == common
+        if given is not None and (is_alone or _agree(given, worth)):
+            worth = given
+            available = available if row.allocation_available is None else row.allocation_available
         found[row.account.number] = Figures(
-            row.net_liquidation if worth is None else worth,
-            row.available_funds if available is None else available,
+            _to_cents(rates.convert(worth, row.currency, common)),
+            _to_cents(rates.convert(available, row.currency, common)),
         )
     return found
+
+
+def _agree(given: Decimal, worth: Decimal | None) -> bool:
+    """Whether two figures can be the same sum in the same currency, read some moments apart."""
+    return worth is not None and abs(given - worth) * 100 <= abs(worth)
+
+
+def _to_cents(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else amount.quantize(Decimal("0.01"))
 
 
 def facts(order: Order, *, by: User) -> preview.Facts:

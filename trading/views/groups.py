@@ -92,6 +92,7 @@ def _context(user: User, group: AllocationGroup) -> dict[str, Any]:
     return {
         "group": group,
         "members": weights,
+        "currency": standing.common_currency([member.account for member in members]),
         "orders": order_selectors.rows(orders),
         "change": change,
         "may_manage": may(user, "trading.manage_groups"),
