@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from backoffice.broker import client as broker
 from backoffice.broker import limiter
 from backoffice.broker.models import LimitSlot, LimitWaiter, Penalty
 from backoffice.core import clock
@@ -210,3 +211,23 @@ def test_fifty_threads_in_four_processes_ask_for_one_token(connected_master: Any
     assert said == ["50 {'U1000011'}"] * 4
     tokens = [row for row in sandbox.requests() if row["path"] == "/oauth2/api/v1/token"]
     assert len(tokens) == 1
+
+
+@pytest.mark.row(id="S07")
+def test_fifty_threads_that_are_told_401_at_once_ask_for_one_new_token(connected_master: Any, sandbox: Any) -> None:
+    from tests.worker_processes import _environment
+
+    root = Path(__file__).resolve().parents[2]
+    broker.client_for(connected_master, lane="accounts").accounts.status("U1000011")
+    sandbox.fault({"path": "/accounts/U1000011/status", "phase": "pre_read", "action": "expired_token"})
+
+    running = [
+        subprocess.Popen([sys.executable, "-c", ASK], cwd=root, env=_environment(), stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=120)[0].strip() for process in running]
+
+    assert said == ["50 {'U1000011'}"] * 4
+    refused = [row for row in sandbox.requests() if row["status"] == 401]
+    assert len(refused) >= 1
+    assert len([row for row in sandbox.requests() if row["path"] == "/oauth2/api/v1/token"]) == 2
