@@ -149,7 +149,7 @@ def _context(
         "submission": story.card.submission,
         "events": timeline.of_application(story),
         "country_name": facts.country_name(application.country),
-        "refusals": list({item["words"]: item for item in application.refusals}.values()),  # one may be of several fields
+        "refusals": list({item["words"]: item for item in application.refusals}.values()),  # one may be of many fields
         "may_apply": may_apply,
         "may_open_portal": may(user, "clients.open_portal"),
         "mark": _mark(story),
