@@ -33,6 +33,7 @@ MEANINGS = {
 # word, runs with every test; `make faults` runs all.
 SETS = list(itertools.combinations_with_replacement(MEANINGS, 4))
 QUICK = SETS[::14]
+A_DAY = 96  # withdrawals of one account; the policy allows 100
 
 
 def begin(account: Account, bank: BankInstruction, amount: Decimal, maker: Any, checker: Any) -> Submission:
@@ -76,8 +77,11 @@ def test_s22_of_a_set_each_instruction_stands_for_itself(
     )  # fmt: skip
 
     begun = []
-    with time_machine.travel(clock.now() - timedelta(seconds=8 * len(sets)), tick=False) as then:
+    days = (4 * len(sets) - 1) // A_DAY
+    with time_machine.travel(clock.now() - timedelta(days=days, seconds=8 * len(sets)), tick=False) as then:
         for number in range(4 * len(sets)):  # at the pace the firm's policy allows
+            if number and number % A_DAY == 0:
+                then.shift(timedelta(days=1))
             begun.append(begin(account, bank, Decimal(10 + number), advisor, principal))
             then.shift(2)
 
