@@ -48,19 +48,25 @@ def encode(value: object) -> str:
     raise Unsendable(f"A value of type {type(value).__name__} cannot be sent to IBKR.")
 
 
+_BLANKS_BEFORE_A_COLON = (b" :", b"\t:", b"\n:", b"\r:")
+
+
 def decode(body: bytes) -> Json:
     """Return the JSON value in `body`. Raises Unreadable for anything that is not exactly one such value.
 
     A long answer has thousands of members, and looking at each name in Python costs more than reading them. So they are
-    counted: as many members kept as names written means that none was dropped. Where nothing is escaped, a quote and a
-    colon stand together after a name only; wherever the two numbers differ, every name is compared.
+    counted: as many members kept as names written means that none was dropped. Each name has a colon, so as many members
+    as colons will do. Where texts have colons too, a quote and a colon stand together after a name only, as long as
+    nothing is escaped and no blank comes between. Wherever the numbers differ, every name is compared.
     """
     try:
         text = body.decode("utf-8")
         if b"\\" not in body:
             counted = _Counted()
             value: Json = _loads(text, object_hook=counted.object_hook)
-            if counted.members == body.count(b'":'):
+            if counted.members == body.count(b":"):  # three times as quick as counting two characters
+                return value
+            if counted.members == body.count(b'":') and not any(blank in body for blank in _BLANKS_BEFORE_A_COLON):
                 return value
         return _loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError, ArithmeticError) as problem:  # the last for an exponent beyond Decimal's own

@@ -50,6 +50,10 @@ def test_what_ibkr_has_no_form_for_is_not_sent(value: object) -> None:
         b"<html>",
         b'{"a":1',
         b'{"a":1,"a":2}',
+        b'{"a" :1,"a":2}',
+        b'{"a"\t:1,"a":"10:30"}',
+        b'{"a":"at 10:30","a":{"b":":"}}',
+        b'{"\\u0061":1,"a":2}',
         b'{"a":NaN}',
         b"\xff\xfe",
         b'{"a":1}{',
@@ -61,6 +65,12 @@ def test_what_ibkr_has_no_form_for_is_not_sent(value: object) -> None:
 def test_what_is_not_one_clean_json_value_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
         decode(body)
+
+
+@pytest.mark.parametrize("value", [{"at": "10:30", "a:b": [{"c": '":'}]}, [{"a": 1}, {"a": ":"}], {":": ":"}, ":"])
+def test_a_colon_in_a_text_is_no_name(value: object) -> None:
+    assert decode(json.dumps(value).encode()) == value
+    assert decode(json.dumps(value, separators=(",", " :\n")).encode()) == value
 
 
 def test_numbers_are_read_as_decimals() -> None:
