@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from backoffice.broker import client as broker
+from backoffice.broker.session import Keeper
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
 from backoffice.ibkr import Exchange
@@ -214,6 +215,32 @@ def test_s11_a_question_nobody_has_seen_before_waits_for_a_person(
     assert (order.submission.state, question.message_ids) == (State.QUESTION, ["o99999"])
     assert (question.answer, question.words) == ("", "What is that?")
     assert calls(sandbox, "/iserver/reply/") == []
+
+
+@pytest.mark.row(id="S07")
+@pytest.mark.parametrize("phase", ["read_not_applied", "applied_not_answered"])
+def test_s07_a_bearer_that_ends_between_question_and_reply_is_a_doubt_and_the_chain_is_looked_up(
+    phase: str, block: Callable[[int, int], Order], sandbox: Any, advisor: Any, live_session: Any
+) -> None:
+    order = block(1, 12)
+    sandbox.fault({"method": "POST", "path": "/iserver/reply/", "phase": phase, "action": "expired_token"})
+
+    order = say_yes(order, advisor)
+    assert order.submission.state == State.UNKNOWN
+    assert look(order).submission.state == State.UNKNOWN  # nothing can be seen without a session
+    keeper = Keeper(live_session.master)
+    assert keeper.acquire()
+    assert not keeper.open()  # IBKR still has the session of the bearer that ended, and it is not thrown out
+    sandbox.advance(400)  # it has been idle for longer than IBKR lets it
+    assert keeper.open()
+    order = look(order)
+
+    took = phase == "applied_not_answered"
+    assert (order.submission.state == State.ACKED) == took
+    assert took or order.submission.state in {State.UNKNOWN, State.ABSENT}
+    assert len(sandbox.ledger("order", order.client_order_id)) == took
+    assert len(calls(sandbox, "/iserver/reply/")) == 1
+    assert len(calls(sandbox, "/orders")) == 1
 
 
 @pytest.mark.row(id="S14")

@@ -137,6 +137,41 @@ def test_s09_a_hundred_approved_wait_for_the_end_of_the_window_and_go_out_once(
     assert posts(sandbox, MONEY_OUT) == APPROVED
 
 
+@pytest.mark.row(id="S09")
+def test_s09_after_the_reset_no_order_goes_out_before_the_session_was_read_and_found_sound(
+    order: Effect, live_session: BrokerageSession, sandbox: Any
+) -> None:
+    submission = order.submission(order.begin())
+    master = live_session.master
+    master.keeps_windows = True
+    master.save()
+    keeper = Keeper(master, sleep=lambda seconds: None)
+    assert keeper.acquire()
+    looks = iter([False, False, True])  # once round
+
+    with time_machine.travel(datetime(2026, 3, 11, 4, 30, tzinfo=UTC), tick=False):  # Wednesday 00:30 in New York
+        Submission.objects.update(due_at=clock.now())
+        keeper.keep(should_stop=lambda: next(looks, True))
+        assert run(submission) == State.READY
+        live_session.refresh_from_db()
+        assert live_session.state == SessionState.DOWN
+    master.keeps_windows = False  # so that the test runs at any hour; that night is long over
+    master.save()
+    Submission.objects.update(due_at=clock.now())
+    assert run(submission) == State.READY  # the window is over, and nobody has looked yet
+    before = len(sandbox.requests())
+    keeper = Keeper(master)
+    assert keeper.acquire()
+    assert keeper.open()
+    Submission.objects.update(due_at=clock.now())
+    assert run(submission) == State.ACKED
+
+    since = [call["path"].removeprefix("/v1/api") for call in sandbox.requests()[before:]]
+    sent = since.index(order.path.strip("^$").removeprefix("/v1/api"))
+    assert {"/iserver/auth/status", "/iserver/accounts", "/portfolio/subaccounts"} <= set(since[:sent])
+    assert [len(sandbox.ledger("order")), posts(sandbox, order.path.strip("^$"))] == [1, 1]
+
+
 def bank_of(account: Account, listed: dict[str, Any]) -> BankInstruction:
     now = clock.now()
     return BankInstruction.objects.create(
