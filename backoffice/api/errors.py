@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -34,6 +35,17 @@ class Moved(exceptions.APIException):
 
     status_code = 409
     default_code = "conflict"
+
+
+class NoDatabase(exceptions.APIException):
+    """The database is away, or kept us waiting for too long: 503. Even a commit that broke is whole or not there."""
+
+    status_code = 503
+    default_code = "unavailable"
+    default_detail = (
+        "The database does not answer just now. What this was to write is there whole or not at all; read it before you "
+        "repeat it."
+    )
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -67,6 +79,8 @@ def _as_refusal(error: Exception) -> Exception:
             return Moved(str(error))
         case Refusal():
             return Unprocessable([], str(error))
+        case OperationalError() | InterfaceError():
+            return NoDatabase()
         case exceptions.ValidationError():
             return Unprocessable(list(_problems("", error.detail)))
     return error

@@ -13,9 +13,10 @@ ROWS = [
     *(f"Z{number:02}" for number in range(1, 16)),
     "Z17",
 ]
-# Of the infrastructure's faults the one that touches approvals: I02, the database killed while people approve. (A crash of a
-# worker, a doubled message and a restored backup meet approvals only as states of the journal, which S01 to S14 prove.)
-ROWS += ["I02"]
+# Of the infrastructure's faults those that touch an approval while it is given: I02, the database killed, and I08, a lock that
+# is not let go. (A crash of a worker, a doubled message and a restored backup meet approvals only as states of the journal,
+# which S01 to S14 prove.)
+ROWS += ["I02", "I08"]
 
 
 def rows_of(node: ast.FunctionDef) -> set[str]:
