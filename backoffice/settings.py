@@ -192,6 +192,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "backoffice.core.edge.SmallBodies",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "backoffice.core.edge.WholeTexts",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "backoffice.people.middleware.Sessions",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",

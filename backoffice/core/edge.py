@@ -1,4 +1,4 @@
-"""Where a request enters: whose address it comes from, and how much of it is read."""
+"""Where a request enters: whose address it comes from, how much of it is read, and that its texts are texts."""
 
 import ipaddress
 from collections.abc import Callable
@@ -56,10 +56,33 @@ class SmallBodies:
         if _length(request) <= most:
             return None
         sentence = f"At most {most // 1048576} MB can be sent at once. Scan the document smaller, or send less."
-        if request.resolver_match and request.resolver_match.app_name == "api":
-            told = {"code": "too_large", "message": sentence, "fields": []}
-            return JsonResponse({"error": told}, status=413)
-        return render(request, "refused.html", {"sentence": sentence}, status=413)
+        return _refused(request, "too_large", sentence, status=413)
+
+
+class WholeTexts:
+    """Refuse a zero character, in whatever field or question: it is no text, and PostgreSQL keeps none (Z10).
+
+    Stands behind the check of the form's token, which has read the body already.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        given = [*request.GET.lists(), *request.POST.lists()]
+        if not any("\0" in text for name, values in given for text in (name, *values)):
+            return None
+        sentence = "A zero character, which no text holds, was sent along. Go back, and type what you pasted."
+        return _refused(request, "invalid", sentence, status=400)
+
+
+def _refused(request: HttpRequest, code: str, sentence: str, *, status: int) -> HttpResponse:
+    if request.resolver_match and request.resolver_match.app_name == "api":
+        return JsonResponse({"error": {"code": code, "message": sentence, "fields": []}}, status=status)
+    return render(request, "refused.html", {"sentence": sentence}, status=status)
 
 
 def _length(request: HttpRequest) -> int:

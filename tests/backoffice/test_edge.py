@@ -87,6 +87,32 @@ def test_a_stranger_does_not_fill_the_disk(tmp_path: Any, settings: Any) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.row(id="Z10")
+@pytest.mark.parametrize("where", ["field", "name", "question"])
+def test_a_zero_character_is_refused_in_words_recorded_and_changes_nothing(
+    where: str, client: Client, advisor: User
+) -> None:
+    client.force_login(advisor)
+    url = reverse("trading:portfolio_refresh")
+    given = {"zero": "a\0b"} if where == "field" else {"a\0b": "1"}
+
+    answer = client.get(reverse("trading:blotter"), {"q": "\0"}) if where == "question" else client.post(url, given)
+
+    assert answer.status_code == 400
+    assert "A zero character, which no text holds" in answer.content.decode()
+    assert Entry.objects.filter(action="request.refused", actor=advisor).count() == (where != "question")
+    assert not Entry.objects.exclude(action="request.refused").exists()
+
+
+@pytest.mark.row(id="Z10")
+def test_a_program_s_zero_character_is_told_in_its_own_shape(advisor: User) -> None:
+    _, text = tokens.create(owner=advisor, name="N", scopes=["clients.view"], days=7)
+
+    answer = Client().get("/api/v1/clients/", {"book": "\0"}, headers={"Authorization": f"Bearer {text}"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid")
+
+
 def test_a_program_that_sends_too_much_is_told_in_its_own_shape(advisor: User) -> None:
     _, text = tokens.create(owner=advisor, name="N", scopes=["funding.request"], days=7)
 
