@@ -89,8 +89,9 @@ def test_s22_of_a_set_each_instruction_stands_for_itself(
         four = begun[4 * number : 4 * number + 4]
         for place, (submission, word) in enumerate(zip(four, words, strict=True)):
             sandbox.fault({
-                "method": "POST", "path": MONEY_OUT, "nth": 1, "phase": "applied_not_answered", "action": "status",
-                "status": status, "body": said(submission, word, number * 4 + place),
+                "method": "POST", "path": MONEY_OUT, "nth": 1, "action": "status", "status": status,
+                "phase": "read_not_applied" if word == "REJECTED" else "applied_not_answered",  # a refusal books nothing
+                "body": said(submission, word, number * 4 + place),
             })  # fmt: skip
             current_app.tasks[submission.operation](str(submission.pk))
 
