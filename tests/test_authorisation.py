@@ -134,6 +134,7 @@ MATRIX: dict[str, Entry] = {
     "people:session_end": act("people.view_own", of="session", is_personal=True),
     "people:session_end_others": act("people.view_own"),
     "people:stay": see("people.view_own"),
+    "people:file": see("people.view_own"),
     "people:tokens": form("people.manage_tokens"),
     "people:token_revoke": act("people.view_own", of="token", is_personal=True),
     "people:confirm": act("people.view_own"),

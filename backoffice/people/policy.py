@@ -11,9 +11,11 @@ minutes (`STEP_UP`); `requires` asks for it. Programs cannot be asked, so their 
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import Resolver404, resolve
 
 from backoffice.people import freshness, step_up
 from backoffice.people.models import Role, User
@@ -127,6 +129,15 @@ STEP_UP = _STEP_UP_TO_READ | {
 def needs_step_up(permission: str, method: str | None) -> bool:
     """Tell whether using `permission` by an HTTP method asks for a proof of at most five minutes ago."""
     return permission in _STEP_UP_TO_READ or (permission in STEP_UP and method not in {"GET", "HEAD", "OPTIONS"})
+
+
+def is_file_behind_proof(address: str) -> bool:
+    """Tell whether a local `address`, with or without a query, is a file that asks for a proof though it is only read."""
+    try:
+        view = resolve(urlsplit(address).path).func
+    except (Resolver404, ValueError):
+        return False
+    return getattr(view, "permission", "") in _STEP_UP_TO_READ
 
 
 def grantable(user: User) -> list[str]:

@@ -1,12 +1,14 @@
 """Asking somebody to prove who they are before what cannot be taken back, without losing what they typed.
 
 A plain form that comes too late is put aside, sealed, in the person's own session, and carried out once they have
-answered on allauth's page for it. An htmx form stays where it is: a dialog opens over the page, and the browser sends
+answered on allauth's page for it. A file waits on a page that fetches it: a browser that is sent to a file stays where it
+was, so it would stay on the question. An htmx form stays where it is: a dialog opens over the page, and the browser sends
 the form again. A program gets 403 and a sentence.
 """
 
 import json
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse, QueryDict
@@ -35,7 +37,10 @@ def ask(request: HttpRequest) -> HttpResponse:
             "callback": f"{__name__}.go_on",
             "state": {"path": request.path, "query": request.GET.urlencode(), "sealed": _put_aside(request)},
         }
-    return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': request.get_full_path()})}")
+        place = request.get_full_path()
+    else:  # only files ask to be read: policy.needs_step_up
+        place = f"{reverse('people:file')}?{urlencode({'file': request.get_full_path(), 'back': _page_before(request)})}"
+    return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': place})}")
 
 
 def dialog(request: HttpRequest, form: ConfirmForm) -> HttpResponse:
@@ -52,6 +57,12 @@ def _route(request: HttpRequest) -> str:
 
 def _place(request: HttpRequest) -> str:
     return f"step_up|{request.user.pk}|{request.path}"
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Return the address in this site that the request came from, or "" when the browser does not say."""
+    before = urlsplit(request.headers.get("Referer", ""))
+    return urlunsplit(before._replace(scheme="", netloc="")) if before.netloc == request.get_host() else ""
 
 
 def _put_aside(request: HttpRequest) -> str:

@@ -15,6 +15,7 @@ urlpatterns = [
     path("account/sessions/<int:pk>/end/", own.session_end, name="session_end"),
     path("account/sessions/end-others/", own.session_end_others, name="session_end_others"),
     path("account/stay/", own.stay, name="stay"),
+    path("account/file/", own.file_waiting, name="file"),
     path("account/tokens/", own.token_list, name="tokens"),
     path("account/tokens/<uuid:pk>/revoke/", own.token_revoke, name="token_revoke"),
     path("account/confirm/", own.confirm, name="confirm"),

@@ -5,6 +5,7 @@ Which addresses hand out files is found by asking all of them, so a new one with
 """
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -88,11 +89,13 @@ def test_a_file_of_many_people_waits_for_a_proof_and_then_comes(name: str, firm:
 
         asked = browser.get(url)
         left = set(Entry.objects.filter(pk__gt=newest).values_list("action", flat=True))
-        proven = browser.post(asked["Location"], {"password": PASSWORD, "next": url})
+        after = parse_qs(urlsplit(asked["Location"]).query)["next"][0]
+        proven = browser.post(asked["Location"], {"password": PASSWORD, "next": after})
 
         assert (asked.status_code, asked["Location"].split("?")[0]) == (302, reverse("account_reauthenticate"))
         assert left == {"people.step_up"}
-        assert proven["Location"] == url
+        assert proven["Location"] == after
+        assert f"1;url={url}" in browser.get(after).content.decode()
         assert is_file(browser.get(url))
 
 

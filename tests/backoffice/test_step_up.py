@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -159,12 +160,44 @@ def test_an_export_of_personal_data_asks_though_it_only_reads(time: Any, viewer:
     client = sign_in(viewer)
     time.shift(301)
 
-    asked = client.get("/clients/export.csv?q=x")
-    answer = client.post(asked["Location"], {"password": PASSWORD, "next": "/clients/export.csv?q=x"})
+    asked = client.get("/clients/export.csv?q=x", headers={"Referer": "http://testserver/clients/?q=x"})
+    after = parse_qs(urlsplit(asked["Location"]).query)["next"][0]
+    answer = client.post(asked["Location"], {"password": PASSWORD, "next": after})
+    page = client.get(answer["Location"])
 
-    assert asked["Location"] == "/account/reauthenticate/?next=%2Fclients%2Fexport.csv%3Fq%3Dx"
-    assert answer["Location"] == "/clients/export.csv?q=x"
-    assert client.get(answer["Location"]).status_code == 200
+    assert urlsplit(asked["Location"]).path == "/account/reauthenticate/"
+    assert 'content="1;url=/clients/export.csv?q=x"' in page.content.decode()
+    assert 'href="/clients/?q=x">Back to where you were' in page.content.decode()
+    assert client.get("/clients/export.csv?q=x").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "file", ["", "/clients/", "//evil.example/clients/export.csv", "https://evil.example/clients/export.csv", "/[x"]
+)
+def test_the_page_that_fetches_a_file_fetches_no_other_address(file: str, viewer: User) -> None:
+    client = sign_in(viewer)
+
+    answer = client.get("/account/file/", {"file": file})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+
+
+@pytest.mark.parametrize("back", ["", "https://evil.example/", "//evil.example/", "javascript:alert(1)", "clients/"])
+def test_the_page_that_fetches_a_file_leads_nowhere_else(back: str, viewer: User) -> None:
+    page = sign_in(viewer).get("/account/file/", {"file": "/clients/export.csv", "back": back}).content.decode()
+
+    assert 'href="/">Back to where you were' in page
+
+
+def test_a_referer_of_another_site_is_not_the_way_back(time: Any, viewer: User) -> None:
+    client = sign_in(viewer)
+    time.shift(301)
+
+    asked = client.get("/clients/export.csv", headers={"Referer": "https://evil.example/clients/"})
+
+    assert parse_qs(urlsplit(parse_qs(urlsplit(asked["Location"]).query)["next"][0]).query) == {
+        "file": ["/clients/export.csv"]
+    }
 
 
 def test_adding_a_factor_asks_too(time: Any, viewer: User) -> None:

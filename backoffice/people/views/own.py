@@ -8,6 +8,8 @@ from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -47,6 +49,21 @@ def session_end_others(request: HttpRequest) -> HttpResponse:
 def stay(request: HttpRequest) -> HttpResponse:
     """Say that somebody is there: the page's warning asks for this."""
     return HttpResponse(status=204)
+
+
+@require_safe
+@requires("people.view_own")
+def file_waiting(request: HttpRequest) -> HttpResponse:
+    """Fetch the file that waited for a proof (`?file=`), on a page with the way `back` to where it was asked for."""
+    file, back = request.GET.get("file", ""), request.GET.get("back", "")
+    if not (_is_local(file) and policy.is_file_behind_proof(file)):
+        return redirect("home:today")
+    context = {"file": file, "back": back if _is_local(back) else reverse("home:today")}
+    return render(request, "people/file_waiting.html", context)
+
+
+def _is_local(address: str) -> bool:
+    return address.startswith("/") and url_has_allowed_host_and_scheme(address, allowed_hosts=None)
 
 
 @require_http_methods(["GET", "POST"])
