@@ -39,7 +39,9 @@ def ask(request: HttpRequest) -> HttpResponse:
         }
         place = request.get_full_path()
     else:  # only files ask to be read: policy.needs_step_up
-        place = f"{reverse('people:file')}?{urlencode({'file': request.get_full_path(), 'back': _page_before(request)})}"
+        place = (
+            f"{reverse('people:file')}?{urlencode({'file': request.get_full_path(), 'back': _page_before(request)})}"
+        )
     return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': place})}")
 
 

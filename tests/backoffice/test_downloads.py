@@ -95,7 +95,7 @@ def test_a_file_of_many_people_waits_for_a_proof_and_then_comes(name: str, firm:
         assert (asked.status_code, asked["Location"].split("?")[0]) == (302, reverse("account_reauthenticate"))
         assert left == {"people.step_up"}
         assert proven["Location"] == after
-        assert f"1;url={url}" in browser.get(after).content.decode()
+        assert f'href="{url}" data-bo-fetch' in browser.get(after).content.decode()
         assert is_file(browser.get(url))
 
 

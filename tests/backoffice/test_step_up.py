@@ -166,7 +166,7 @@ def test_an_export_of_personal_data_asks_though_it_only_reads(time: Any, viewer:
     page = client.get(answer["Location"])
 
     assert urlsplit(asked["Location"]).path == "/account/reauthenticate/"
-    assert 'content="1;url=/clients/export.csv?q=x"' in page.content.decode()
+    assert 'href="/clients/export.csv?q=x" data-bo-fetch' in page.content.decode()
     assert 'href="/clients/?q=x">Back to where you were' in page.content.decode()
     assert client.get("/clients/export.csv?q=x").status_code == 200
 

@@ -47,7 +47,7 @@ def test_a_token_says_its_life_its_scopes_its_master_and_the_clock(bench: Bench,
     assert token.expires_in == 3000
     assert token.scopes == {"echo.read"}
     assert token.master == "F1000001"
-    assert token.skew_seconds == 0
+    assert token.skew_seconds in (-1, 0)  # a Date header has no fractions: the second may have turned since
     assert token.value not in repr(token)
 
 

@@ -2,12 +2,10 @@
 
     conversation  Orders: place, place a group, answer, modify, cancel, preview, look, suppress questions
     outcomes      what an answer means: placed, a question, refused, mixed, or a doubt
-    checks        what an instrument's rules and an account's properties say about a ticket before it is sent
 
 `types.tickets` refuses a ticket that could mean something else; `types.orders` has the outcomes and what is known later.
 """
 
-from backoffice.ibkr.orders.checks import misfits
 from backoffice.ibkr.orders.conversation import ANSWERED_EXPLICITLY, MOST_SUPPRESSED, Orders
 from backoffice.ibkr.orders.outcomes import cancel_outcome, group_outcome_of, outcome_of
 
@@ -17,6 +15,5 @@ __all__ = [
     "Orders",
     "cancel_outcome",
     "group_outcome_of",
-    "misfits",
     "outcome_of",
 ]

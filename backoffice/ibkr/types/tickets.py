@@ -39,12 +39,6 @@ PRICES: dict[str, tuple[bool | None, bool | None]] = {
     "REL": (None, None),  # a cap; the offset (verify)
 }
 TRAILING = frozenset({"TRAIL", "TRAILLMT"})
-# The words of /iserver/contract/rules for our order types.
-WORDS_OF_RULES = {
-    "LMT": "limit", "MKT": "market", "STP": "stop", "STOP_LIMIT": "stop_limit", "MIDPRICE": "midprice",
-    "TRAIL": "trailing_stop", "TRAILLMT": "trailing_stop_limit", "MOC": "marketonclose", "LOC": "limitonclose",
-    "MIT": "mit", "LIT": "lit", "REL": "relative",
-}  # fmt: skip
 NEVER_FRACTIONAL = frozenset({"MIDPRICE", "MOC", "LOC", "REL"})  # in none of IBKR's lists of fraction-capable types
 
 
