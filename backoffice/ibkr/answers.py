@@ -61,11 +61,6 @@ class Problem:
         return _SESSION_NOT_READY.search(self.text) is not None
 
 
-def readable(reply: Reply) -> Json:
-    """Return the JSON of an answer. Raises Unreadable."""
-    return decode(reply.body)
-
-
 def readable_or_none(reply: Reply) -> Json:
     """Return the JSON of an answer, or None when it is not readable (HTML, empty, cut off)."""
     try:

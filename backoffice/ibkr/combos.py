@@ -44,11 +44,6 @@ def combination(legs: Sequence[Leg], *, currency: str, exchange: str | None = No
     return f"{_at(SPREAD_CONIDS[currency], exchange)};;;{parts}"
 
 
-def routed(conid: str, exchange: str) -> str:
-    """Return the `conidex` that sends an order for an instrument to one exchange instead of SMART."""
-    return _at(paths.instrument_id(conid), exchange)
-
-
 def _at(conid: str, exchange: str | None) -> str:
     if exchange is None:
         return conid

@@ -116,16 +116,6 @@ class Availability:
         return self.text[1:2] == "P"
 
     @property
-    def is_consolidated(self) -> bool:
-        """Whether the second letter says that all exchanges are in it."""
-        return self.text[1:2] == "p"
-
-    @property
-    def is_top_of_book(self) -> bool:
-        """Whether the third letter says that best bid and ask are in it."""
-        return self.text[2:3] == "B"
-
-    @property
     def words(self) -> str:
         """What an operator should read beside a price."""
         return {

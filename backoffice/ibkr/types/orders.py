@@ -294,9 +294,3 @@ class Preview(Answer):
     position: PreviewChange | None = None
     warning: Text = Field(default="", alias="warn")
     error: Text = ""
-
-    @property
-    def warning_code(self) -> str:
-        """The number before the slash of a warning such as "21/You are trying to submit an order without market data"."""
-        code, slash, _ = self.warning.partition("/")
-        return code if slash and code.isdigit() else ""
