@@ -16,6 +16,7 @@ urlpatterns = [
     path("applications/<uuid:pk>/tasks/<int:task_pk>/document/", applications.send_document, name="document_send"),
     path("maintenance/", maintenance.case_list, name="maintenance_list"),
     path("maintenance/<uuid:pk>/", maintenance.case_detail, name="maintenance_detail"),
+    path("maintenance/<uuid:pk>/reveal/", maintenance.case_reveal, name="maintenance_reveal"),
     path("accounts/<uuid:pk>/alias/", maintenance.alias, name="account_alias"),
     path("accounts/<uuid:pk>/address/", maintenance.address, name="account_address"),
     path("accounts/<uuid:pk>/portal/", clients.open_portal, name="account_portal"),

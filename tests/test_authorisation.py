@@ -149,6 +149,7 @@ MATRIX: dict[str, Entry] = {
     "clients:document_send": act("clients.apply", of="task"),
     "clients:maintenance_list": see("clients.view"),
     "clients:maintenance_detail": see("clients.view", "case"),
+    "clients:maintenance_reveal": act("clients.reveal", of="case"),
     "clients:account_alias": form("clients.maintain", "account"),
     "clients:account_address": Entry(("clients.maintain",), BOTH, "account"),
     "clients:account_portal": act("clients.open_portal", of="account"),

@@ -8,7 +8,7 @@ from backoffice.home.registry import Tone
 from backoffice.journal.models import Attempt, Observation, Submission
 from backoffice.people.models import User
 from clients import translate
-from clients.models import CaseStatus, MaintenanceRequest
+from clients.models import CaseKind, CaseStatus, MaintenanceRequest
 from clients.rules import facts
 from clients.selectors.applications import POLL_EVERY
 
@@ -61,6 +61,13 @@ class Case:
     def changes(self) -> list[Change]:
         before, after = self.request.before, self.request.after
         return [_change(name, before.get(name, ""), value) for name, value in after.items()]
+
+    @property
+    def towns(self) -> str:
+        """What of two addresses is shown without asking; empty for another kind of change."""
+        if self.request.kind != CaseKind.ADDRESS:
+            return ""
+        return " → ".join(values.get("city") or "empty" for values in (self.request.before, self.request.after))
 
 
 def _change(name: str, before: str, after: str) -> Change:

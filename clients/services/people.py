@@ -13,7 +13,7 @@ from backoffice.journal.models import Inquiry
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import translate
-from clients.models import Account, Client
+from clients.models import Account, CaseKind, Client, MaintenanceRequest
 
 REVEALABLE = {
     "email": "E-mail",
@@ -32,8 +32,7 @@ def reveal(*, client: Client, field: str, reason: str, by: User) -> str:
     NotPermitted past the hour's share.
     """
     label = REVEALABLE[field]
-    if reason not in REVEAL_REASONS:
-        raise InvalidInput("reason", "Why it must be seen is missing.", "Choose a reason; the audit keeps it.")
+    _explained(reason)
     disclosures.let_out(
         "clients.reveal", by=by, on=client, summary=f"{label} shown: {reason}", field=field, reason=reason,
         disclosed=[client],
@@ -41,6 +40,27 @@ def reveal(*, client: Client, field: str, reason: str, by: User) -> str:
     if field == "residence":
         return translate.address_words(translate.residence_fields(client.residence))
     return str(getattr(client, field))
+
+
+@transaction.atomic
+def reveal_change(*, case: MaintenanceRequest, reason: str, by: User) -> tuple[str, str]:
+    """Return what a case changes, before and after, in whole; who saw it and why is written first.
+
+    Raises InvalidInput (reason) without one of `REVEAL_REASONS`, NotPermitted past the hour's share.
+    """
+    _explained(reason)
+    disclosures.let_out(
+        "clients.reveal", by=by, on=case, summary=f"{case.get_kind_display()} to be changed shown: {reason}",
+        field=case.kind, reason=reason, disclosed=[case.account.client],
+    )  # fmt: skip
+    if case.kind == CaseKind.ALIAS:
+        return case.before["alias"], case.after["alias"]
+    return translate.address_words(case.before), translate.address_words(case.after)
+
+
+def _explained(reason: str) -> None:
+    if reason not in REVEAL_REASONS:
+        raise InvalidInput("reason", "Why it must be seen is missing.", "Choose a reason; the audit keeps it.")
 
 
 @transaction.atomic

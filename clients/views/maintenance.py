@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from backoffice.core.errors import InvalidInput
 from backoffice.home.parts import View
@@ -16,6 +16,7 @@ from clients.selectors import timeline
 from clients.selectors.paging import page_of
 from clients.selectors.people import masked_residence
 from clients.services import maintenance as services
+from clients.services import people
 from clients.views import is_fragment, reader
 
 PAGE_SIZE = 40
@@ -59,6 +60,28 @@ def case_detail(request: HttpRequest, pk: Any) -> HttpResponse:
     return render(
         request, "clients/_case_story.html" if is_fragment(request) else "clients/maintenance_detail.html", context
     )
+
+
+@require_POST
+@requires("clients.reveal")
+def case_reveal(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Show both values of a change in whole for 30 seconds; the audit line is written first."""
+    user = reader(request)
+    case = get_object_or_404(MaintenanceRequest.objects.visible_to(user).select_related("account__client"), pk=pk)
+    try:
+        before, after = people.reveal_change(case=case, reason=request.POST.get("reason", ""), by=user)
+    except InvalidInput as refusal:
+        return HttpResponse(str(refusal), status=422, content_type="text/plain; charset=utf-8")
+    context = {
+        "value": f"{before or 'empty'} → {after or 'empty'}",
+        "seconds": 30,
+        "last4": selectors.cases_of([case])[0].towns,
+        "url": request.path,
+        "label": "both addresses",
+    }
+    response = render(request, "components/revealed.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -263,6 +263,7 @@ ACTS: dict[str, Act] = {
     "clients:destruction_propose": Act("clients.propose_destruction", _over, "principal"),
     "clients:destruction_decide": Act("clients.destroy", _destroyed, "principal"),
     "clients:client_reveal": Act("clients.reveal", {"reason": next(iter(REVEAL_REASONS))}),
+    "clients:maintenance_reveal": Act("clients.reveal", {"reason": next(iter(REVEAL_REASONS))}),
     "funding:withdraw": Act("funding.send_transfer", _withdrawal),
     "funding:deposit": Act(
         "funding.send_transfer",

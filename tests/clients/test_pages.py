@@ -18,7 +18,7 @@ from backoffice.journal.models import Inquiry, Submission
 from clients import translate
 from clients.models import AccountTask, Application, Client, Document, MaintenanceRequest
 from clients.selectors import today
-from clients.services import applications
+from clients.services import applications, maintenance
 from clients.services.applications import SeenTask
 from tests import papers
 
@@ -52,6 +52,7 @@ def addresses(
         ("post", reverse("clients:application_discard", args=[pk])),
         ("post", reverse("clients:document_send", args=[pk, task.pk])),
         ("get", reverse("clients:maintenance_detail", args=[case.pk])),
+        ("post", reverse("clients:maintenance_reveal", args=[case.pk])),
         ("get", reverse("clients:account_alias", args=[account.pk])),
         ("post", reverse("clients:account_address", args=[account.pk])),
         ("post", reverse("clients:account_portal", args=[account.pk])),
@@ -447,6 +448,31 @@ def test_the_form_of_a_new_address_keeps_the_present_one_masked_until_a_reason_i
     assert f'hx-post="{reveal}"' in page
     assert not disclosures.of(account.client)
     assert street in browser.post(reveal, {"reason": "IBKR asked"}).content.decode()
+
+
+def test_a_case_shows_both_addresses_in_whole_only_with_a_reason(
+    open_account: Make, master: Any, advisor: Any, browse: Any
+) -> None:
+    account = open_account(master)
+    typed = {"country": "DEU", "street1": "Lindenhof 4", "city": "Lahr", "postal_code": "77933"}
+    browser = browse(advisor)
+    case = maintenance.request_address(account=account, address=typed, intent=uuid.uuid4(), by=advisor)
+    before = translate.residence_fields(account.client.residence)["street1"]
+    reveal = reverse("clients:maintenance_reveal", args=[case.pk])
+
+    page = browser.get(case.get_absolute_url()).content.decode()
+    refused = browser.post(reveal, {"reason": "curiosity"}, **HTMX)
+    shown = browser.post(reveal, {"reason": "IBKR asked"}, **HTMX)
+
+    assert "Lindenhof" not in page
+    assert f'hx-post="{reveal}"' in page
+    assert (refused.status_code, "Lindenhof" in refused.content.decode()) == (422, False)
+    assert f"{before}, " in shown.content.decode()
+    assert "→ Lindenhof 4, 77933 Lahr, Germany" in shown.content.decode()
+    assert shown.headers["Cache-Control"] == "no-store"
+    (entry,) = Entry.objects.filter(action="clients.reveal", actor=advisor)
+    assert entry.summary == "Residence address to be changed shown: IBKR asked"
+    assert disclosures.of(account.client)
 
 
 def test_a_change_leads_to_its_case_with_before_and_after(
