@@ -55,7 +55,7 @@ def record_exchange(master: MasterAccount, exchange: Exchange, lane: str = "") -
     """
     family = family_of(exchange.path)
     answered = exchange.status is not None and not _is_failure(family, exchange.status)
-    failure = "" if answered else (f"HTTP {exchange.status}" if exchange.status else exchange.outcome[:300])
+    failure = "" if answered else (_words_of(exchange.status) if exchange.status else exchange.outcome[:300])
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT broker_note_exchange(%s, %s, %s, %s, %s, %s, %s, %s), {exchanges.NOTE}",
@@ -71,6 +71,13 @@ def record_exchange(master: MasterAccount, exchange: Exchange, lane: str = "") -
                 *exchanges.note(master.pk, lane, exchange),
             ],
         )
+
+
+def _words_of(status: int) -> str:
+    """Return a failing status with what it means to who reads the connections page."""
+    known = {401: "not signed in, or no longer", 403: "not let in", 429: "more requests than IBKR allows"}
+    meaning = known.get(status) or ("IBKR's own servers failed" if status >= 500 else "refused")
+    return f"HTTP {status}: {meaning}"
 
 
 def _is_failure(family: str, status: int) -> bool:
