@@ -60,7 +60,6 @@ def test_a_monthly_statement_is_a_pdf_whose_changes_add_up(steady: Caller) -> No
         "Open Positions",
         "Trades",
         "Fees",
-        "Dividends",
     ):
         assert section in text
     assert "Friederike Sonnwald" in text
@@ -68,6 +67,14 @@ def test_a_monthly_statement_is_a_pdf_whose_changes_add_up(steady: Caller) -> No
     amounts = [Decimal(amount.replace(",", "")) for amount in re.findall(r"^-?[\d,]+\.\d\d$", change, re.MULTILINE)]
     assert len(amounts) > 5
     assert sum(amounts[:-1]) == amounts[-1] == figure(text, "Ending Value")
+
+
+def test_dividends_stand_in_the_months_that_paid_them(steady: Caller) -> None:
+    quarter = available(steady)["monthly"][-3:]
+
+    paid = ["Dividends & Withholding Tax" in pdf_text(fetch(steady, month)) for month in quarter]
+
+    assert paid == [int(month[4:]) % 3 != 2 for month in quarter]  # of two kinds of instruments, each every third month
 
 
 @pytest.mark.parametrize("number", [f"U10000{n}" for n in range(11, 20)])
