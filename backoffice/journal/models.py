@@ -39,13 +39,14 @@ LIFECYCLE = Lifecycle(
     {
         State.PROPOSED: {State.READY, State.VOID},
         # A released submission may turn out to be there after all, until its second sending begins.
-        State.READY: {State.CLAIMED, State.VOID, State.ACKED},
-        State.CLAIMED: {State.READY, State.REPLYING, State.SENDING, State.ACKED},
+        State.READY: {State.CLAIMED, State.VOID, State.ACKED, State.UNKNOWN},
+        State.CLAIMED: {State.READY, State.REPLYING, State.SENDING, State.ACKED, State.UNKNOWN},
         State.SENDING: {State.ACKED, State.REJECTED, State.QUESTION, State.READY, State.REPLYING, State.UNKNOWN},
         State.QUESTION: {State.REPLYING, State.UNKNOWN},
         State.REPLYING: {State.CLAIMED},
         State.UNKNOWN: {State.ACKED, State.REJECTED, State.ABSENT},
-        State.ABSENT: {State.READY, State.VOID, State.ACKED, State.REJECTED},
+        # Something else under its key is no absence any more: a doubt again, which nobody can release.
+        State.ABSENT: {State.READY, State.VOID, State.ACKED, State.REJECTED, State.UNKNOWN},
     },
     column="state",
 )  # ACKED, REJECTED and VOID have no way out

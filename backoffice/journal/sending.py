@@ -273,6 +273,20 @@ def _take_as_there(current: Submission, because: str, reference: str, reason: st
     saw(current.key_space, reference, current)
 
 
+def _take_as_something_else(current: Submission, because: str) -> None:
+    """Keep it a doubt: what is under its key is not what was sent, so it is neither there nor absent. What was proven
+    absent, or released since, is a doubt again; else two people could send a second one beside it.
+    """
+    if current.state not in (State.ABSENT, *UNSENT):
+        Submission.objects.filter(pk=current.pk).update(reason=because)
+        return
+    now = clock.now()
+    LIFECYCLE.move(
+        current, to=State.UNKNOWN, because=because, reason=because, unknown_since=current.unknown_since or now,
+        lease_until=None, next_look_at=now + timedelta(seconds=settings.JOURNAL_LOOK_SECONDS[-1]),
+    )  # fmt: skip
+
+
 def mark_unknown(submission: Submission, detail: str) -> None:
     """Say that the outcome is not known and plan the first look."""
     now = clock.now()
@@ -331,7 +345,7 @@ def observe(submission: Submission, look: Look) -> bool:
     match look:
         case Found(matches=False):
             _observe(current, Finding.MISMATCH, look.source, look.detail, serial, look.data)
-            Submission.objects.filter(pk=current.pk).update(reason=f"IBKR shows something else: {look.detail}")
+            _take_as_something_else(current, f"IBKR shows something else: {look.detail}")
             return False
         case Found(is_rejected=True):
             _observe(current, Finding.FOUND, look.source, look.detail, serial, look.data)
