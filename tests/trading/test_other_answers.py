@@ -71,6 +71,26 @@ def test_a_cancel_of_the_same_session_reads_no_list_first(
     assert [row["method"] for row in sandbox.requests()[before:]] == ["DELETE"]
 
 
+@pytest.mark.parametrize("path", ["/iserver/account/orders$", "/iserver/accounts$"])
+def test_a_cancel_that_could_not_be_looked_up_has_not_left_and_goes_by_itself(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, advisor: Any, desk: Any, path: str
+) -> None:
+    order = submit(send(limit_price=far_below(instrument)))
+    cancel = orders.request_cancel(order, by=advisor)
+    new_session(sandbox, desk)
+    sandbox.fault({"method": "GET", "path": path, "phase": "pre_read", "action": "status", "status": 503, "times": 3})
+
+    dispatch.send_cancel(str(cancel.pk))
+    cancel.refresh_from_db()
+    assert (cancel.state, sandbox.ledger("cancel")) == (State.READY, [])
+    Submission.objects.filter(pk=cancel.pk).update(due_at=clock.now())
+    dispatch.send_cancel(str(cancel.pk))
+
+    cancel.refresh_from_db()
+    assert cancel.state == State.ACKED
+    assert [effect["key"] for effect in sandbox.ledger("cancel")] == [order.client_order_id]
+
+
 def test_a_cancel_whose_order_has_no_reference_at_ibkr_goes_by_an_id_that_is_the_order(
     sandbox: Any, send: Callable[..., Order], instrument: Instrument, advisor: Any, desk: Any
 ) -> None:

@@ -13,7 +13,7 @@ from backoffice.broker import client as broker
 from backoffice.broker.models import BrokerageSession
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import IbkrClient
-from backoffice.ibkr.errors import IbkrError, NotSent, OutcomeUnknown
+from backoffice.ibkr.errors import HeldBack, IbkrError, NotSent, OutcomeUnknown
 from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.orders import OrderTicket, Placed, PlaceOutcome, Question
 from backoffice.ibkr.types.orders import Refused as OrderRefused
@@ -182,17 +182,23 @@ def _is_of_this_session(order: Order) -> bool:
 
 
 def _number_now(client: IbkrClient, order: Order, before: str) -> str:
-    """Return the id that IBKR's list has for the order in this session. Raises NotSent when it shows the order nowhere.
+    """Return the id that IBKR's list has for the order in this session. Raises NotSent when it shows the order nowhere,
+    or cannot be read: no cancel has left then, and it goes again by itself.
 
     Where the list carries no references, the id of before counts if what it names is the very order.
     """
-    client.session.accounts()
-    for scope in (order.target_name, sync.ALL):
-        listed = sync.live_orders(client, scope).orders
-        for row in listed:
-            if row.client_order_id == order.client_order_id:
-                return row.order_id
-        for row in listed:
-            if row.order_id == before and not row.client_order_id and looks.is_like(order, row):
-                return row.order_id
+    try:
+        client.session.accounts()
+        for scope in (order.target_name, sync.ALL):
+            listed = sync.live_orders(client, scope).orders
+            for row in listed:
+                if row.client_order_id == order.client_order_id:
+                    return row.order_id
+            for row in listed:
+                if row.order_id == before and not row.client_order_id and looks.is_like(order, row):
+                    return row.order_id
+    except HeldBack as error:
+        raise NotSent(f"IBKR's list of orders could not be read: {error.reason}", not_before=error.until) from error
+    except IbkrError as error:
+        raise NotSent(f"IBKR's list of orders could not be read: {error.reason}") from error
     raise NotSent(f"IBKR's list does not show {order.reference} in this session, so there is no id to cancel it by.")
