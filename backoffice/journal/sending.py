@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -44,6 +45,7 @@ from backoffice.people.policy import may
 CLEAN_LOOKS_NEEDED = 3
 # The transport's own total limit for a write (150 s for registration); past it the sending process has given up.
 SEND_SECONDS = 160
+_under_way: list[UUID] = []  # what this process is sending now
 
 
 def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
@@ -53,6 +55,7 @@ def claim(submission_pk: str, *, phase: str = Phase.SEND) -> Submission | None:
 
     Raises Conflict when approvals are missing; nothing is sent then.
     """
+    _close_what_broke_off()
     waiting = State.READY if phase == Phase.SEND else State.REPLYING
     now = clock.now()
     with transaction.atomic():
@@ -135,6 +138,14 @@ def attempt(submission: Submission, call: Callable[[], Accepted | Refused | Aske
     at before the attempt is opened, and once more when the connection stands and the first byte would leave: the call may
     have waited for a token or its turn. Raises Conflict when another worker took it over.
     """
+    _under_way.append(submission.pk)
+    try:
+        return _attempted(submission, call)
+    finally:
+        _under_way.remove(submission.pk)
+
+
+def _attempted(submission: Submission, call: Callable[[], Accepted | Refused | Asked | Unknown]) -> Outcome:
     try:
         _require_still_ours(submission, State.CLAIMED)
     except ibkr.NotSent as error:
@@ -213,6 +224,20 @@ def _close(record: Attempt, outcome: Outcome) -> None:
         detail=str(detail),
         answer=getattr(outcome, "answer", None),
         finished_at=clock.now(),
+    )
+
+
+def _close_what_broke_off() -> None:
+    """Close the attempts of this very process that it is not at any more: the database was away when they ended, so they
+    look as if they were still being sent, and their doubt could not end while this process lives.
+    """
+    Attempt.objects.filter(
+        outcome__isnull=True,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        process_started=processes.started(os.getpid()),
+    ).exclude(submission__in=list(_under_way)).update(
+        outcome=AttemptOutcome.AMBIGUOUS, detail="the database was away when it ended", finished_at=clock.now()
     )
 
 
@@ -317,6 +342,7 @@ def session_serial(submission: Submission) -> int | None:
 
 def due_for_look(submission_pk: str) -> Submission | None:
     """Return an UNKNOWN or ABSENT submission whose next look is due, having booked the look after it; else None."""
+    _close_what_broke_off()
     now = clock.now()
     with transaction.atomic():
         row: Submission | None = (

@@ -1,15 +1,19 @@
 """What becomes of a doubt: found, proven absent by rule, released by two people, and never sent twice."""
 
 import os
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 import time_machine
+from django.db import OperationalError, connection
 
 from backoffice.broker.models import BrokerageSession
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput
+from backoffice.ibkr import errors as ibkr
 from backoffice.journal import processes, sending, sweeps
 from backoffice.journal import services as journal
 from backoffice.journal.models import State, Submission
@@ -17,6 +21,15 @@ from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, N
 from tests.journal_rows import make_absent, make_open, make_submission, make_unknown, send
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def other_line() -> Iterator[psycopg.Connection]:
+    """A connection of one's own to the same database, as an operator has who restarts the first one's server."""
+    known = connection.get_connection_params()
+    where = {name: known[name] for name in ("dbname", "user", "password", "host", "port") if name in known}
+    with psycopg.connect(autocommit=True, **where) as line:
+        yield line
 
 
 def test_found_resolves_the_doubt_without_sending(master: Any, operations: Any) -> None:
@@ -161,6 +174,47 @@ def test_absence_is_not_concluded_while_the_sender_lives(master: Any, operations
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_lost_the_database_while_sending_is_not_taken_for_sending_for_ever(
+    master: Any, operations: Any, other_line: Any
+) -> None:
+    submission = make_submission(master, operations)
+    claimed = sending.claim(submission.pk)
+    assert claimed is not None
+
+    def call() -> Any:
+        other_line.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+        raise ibkr.OutcomeUnknown("the line broke")
+
+    with pytest.raises(OperationalError):
+        sending.attempt(claimed, call)
+    connection.close()
+    Submission.objects.filter(pk=submission.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+    sweeps.sweep_submissions()
+    Submission.objects.filter(pk=submission.pk).update(next_look_at=clock.now())
+    due = sending.due_for_look(submission.pk)
+    assert due is not None
+    for _ in range(3):
+        sending.observe(due, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.ABSENT
+    assert [each.outcome for each in submission.attempts.all()] == ["ambiguous"]
+
+
+def test_what_this_process_is_sending_is_not_closed_by_other_work_of_it(master: Any, operations: Any) -> None:
+    submission, other = make_submission(master, operations), make_submission(master, operations)
+
+    def call() -> Any:
+        assert sending.claim(other.pk) is not None
+        assert submission.attempts.get().outcome is None
+        return Accepted("1")
+
+    send(submission, call)
+
+    assert [each.outcome for each in submission.attempts.all()] == ["ack"]
 
 
 def test_a_sender_on_another_machine_is_not_taken_for_dead(master: Any, operations: Any) -> None:
