@@ -16,6 +16,7 @@ from copy import copy
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
 from backoffice.broker import calendar
@@ -103,11 +104,19 @@ class Keeper:
 
     def _sign_on(self, client: IbkrClient) -> None:
         granted = client.sso.trading_session(self.master.username, ip=settings.IBKR_EGRESS_IP)
-        self._renew()  # a keeper that lost its lease meanwhile must not write over its successor's bearer
-        row = self._row()
-        row.bearer = granted.bearer
-        row.save(update_fields=["bearer"])
+        self._keep_bearer(granted.bearer)
         client.session.validate()
+
+    def _keep_bearer(self, bearer: str) -> None:
+        self._renew()
+        with transaction.atomic():
+            # A keeper that lost its lease meanwhile, be it a moment ago, must not write over its successor's bearer.
+            mine = BrokerageSession.objects.filter(master=self.master, fence=self.fence, owner=self.owner)
+            row = mine.select_for_update().first()
+            if row is None:
+                raise LeaseLost
+            row.bearer = bearer
+            row.save(update_fields=["bearer"])
 
     def _establish(self, client: IbkrClient) -> AuthStatus:
         status = client.session.init(compete=False)

@@ -213,6 +213,30 @@ def test_a_killed_keepers_session_is_taken_over_and_not_opened_twice(
     assert logins(sandbox) == ["sso-sessions", "init"]
 
 
+class Sleeper(Keeper):
+    """A keeper that sleeps past its lease right after it last looked at it; its successor signs on meanwhile."""
+
+    def _renew(self) -> None:
+        super()._renew()
+        BrokerageSession.objects.update(lease_until=clock.now() - timedelta(seconds=1))
+        successor = Keeper(self.master)
+        successor.owner = "another-host:1"
+        assert successor.acquire()
+        row = BrokerageSession.objects.get()
+        row.bearer = "the successor's"
+        row.save(update_fields=["bearer"])
+
+
+def test_a_keeper_that_slept_before_it_wrote_its_bearer_leaves_its_successors(connected_master: Any) -> None:
+    keeper = Sleeper(connected_master)
+    assert keeper.acquire()
+
+    with pytest.raises(LeaseLost):
+        keeper.open()
+
+    assert BrokerageSession.objects.get().bearer == "the successor's"
+
+
 def test_after_the_nightly_reset_the_session_is_opened_again_with_the_same_sign_on(
     live_session: BrokerageSession, connected_master: Any, sandbox: Any
 ) -> None:
