@@ -37,9 +37,13 @@ def route(name: str, *_args: Any, **_kwargs: Any) -> dict[str, str]:
 app.conf.task_routes = (route,)
 
 
+SHORTEST_EXPIRY = 60
+
+
 def _every(task: str, seconds: int) -> dict[str, Any]:
-    # A doorbell older than its period is worthless: the next one says the same.
-    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, 5)}}
+    # A doorbell older than its period is worthless: the next one says the same. But a worker tells its age by its own
+    # clock: one that is a few seconds fast would let each pass, and nothing would be swept any more.
+    return {"task": task, "schedule": seconds, "options": {"expires": max(seconds, SHORTEST_EXPIRY)}}
 
 
 app.conf.beat_schedule = {

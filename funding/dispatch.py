@@ -11,7 +11,7 @@ from django.db import transaction
 
 from backoffice.broker import client as broker
 from backoffice.core import clock
-from backoffice.core.doorbell import ring
+from backoffice.core.doorbell import remind
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import IbkrClient, IbkrError, SessionNotReady
 from backoffice.ibkr.limits import Priority
@@ -169,7 +169,7 @@ def sweep_transfers() -> None:
     now = clock.now()
     services.close_void()
     for pk in selectors.due_for_poll(now).values_list("pk", flat=True)[:100]:
-        ring("funding.poll_transfer", pk)
+        remind("funding.poll_transfer", pk)
     never_read = Account.objects.open().exclude(bank_listing__read_at__isnull=False).order_by("number")
     for account in never_read[:BANKS_PER_SWEEP]:
         services.ask_for_banks(account)

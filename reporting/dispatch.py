@@ -5,7 +5,7 @@ Paths: GET /gw/api/v1/statements/available, POST /gw/api/v1/statements.
 
 from backoffice.broker import client as broker
 from backoffice.core import clock
-from backoffice.core.doorbell import ring
+from backoffice.core.doorbell import remind, ring
 from backoffice.ibkr import IbkrError, Rejected
 from clients.models import Account
 from reporting import services
@@ -19,7 +19,8 @@ def sync_available() -> None:
     old = clock.now() - services.OFFERS_STALE_AFTER
     fresh = Offer.objects.filter(read_at__gt=old).values("account")
     for pk in Account.objects.open().exclude(pk__in=fresh).order_by("number").values_list("pk", flat=True):
-        ring("reporting.sync_account", pk)
+        # The next round rings for what this one did not come to.
+        ring("reporting.sync_account", pk, expires=int(services.OFFERS_STALE_AFTER.total_seconds()))
     sweep_fetches()
 
 
@@ -67,4 +68,4 @@ def sweep_fetches() -> None:
     services.free_lapsed(now)
     due = FetchItem.objects.filter(state=ItemState.WAITING, due_at__lte=now).order_by("due_at")
     for pk in due.values_list("pk", flat=True)[:100]:
-        ring("reporting.fetch_report", pk)
+        remind("reporting.fetch_report", pk)

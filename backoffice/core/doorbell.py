@@ -16,6 +16,9 @@ from kombu.exceptions import OperationalError
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 5
+# How long a ring that a sweep repeats every few seconds is worth hearing: lanes that stand still for hours must not
+# find thousands of them. Long enough that no worker whose clock is a little fast takes each for too old.
+REMINDER_SECONDS = 60
 
 
 class Broker:
@@ -39,8 +42,11 @@ class Broker:
 broker = Broker()
 
 
-def ring(task: str, *args: Any) -> bool:
-    """Ask for a task by name now; False when the broker could not be reached, or was silent a moment ago."""
+def ring(task: str, *args: Any, expires: int | None = None) -> bool:
+    """Ask for a task by name now; False when the broker could not be reached, or was silent a moment ago.
+
+    A worker that hears it after `expires` seconds lets it pass.
+    """
     if current_app.conf.task_routes is None:
         # Celery's own app stands in for ours and would ring a queue that nobody hears: see manage.py and wsgi.py.
         log.error("doorbell %s not rung: this process was started without backoffice.celery", task)
@@ -48,12 +54,17 @@ def ring(task: str, *args: Any) -> bool:
     if broker.is_silent:
         return False
     try:
-        current_app.send_task(task, args=[str(arg) for arg in args], retry=False, ignore_result=True)
+        current_app.send_task(task, args=[str(arg) for arg in args], retry=False, ignore_result=True, expires=expires)
     except OperationalError as error:
         broker.note_silence()
         log.warning("doorbell %s not rung, the sweep will find it: %s", task, type(error).__name__)
         return False
     return True
+
+
+def remind(task: str, *args: Any) -> bool:
+    """Ring for what the next sweep rings for as well, if it is still there."""
+    return ring(task, *args, expires=REMINDER_SECONDS)
 
 
 def ring_on_commit(task: str, *args: Any) -> None:

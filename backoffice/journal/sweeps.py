@@ -5,11 +5,22 @@ from datetime import timedelta
 from django.db import transaction
 
 from backoffice.core import clock
-from backoffice.core.doorbell import ring
+from backoffice.core.doorbell import remind
 from backoffice.core.errors import Conflict
-from backoffice.journal.models import DOUBTFUL, LIFECYCLE, Heartbeat, Inquiry, InquiryState, Phase, State, Submission
+from backoffice.journal.models import (
+    DOUBTFUL,
+    LIFECYCLE,
+    Heartbeat,
+    Inquiry,
+    InquiryState,
+    Phase,
+    State,
+    Submission,
+    SubmissionQuerySet,
+)
 from backoffice.journal.sending import mark_unknown
 
+AT_ONCE = 50  # rings for one lane of one connection in one sweep
 INQUIRY_RING_AGAIN = timedelta(seconds=4)
 INQUIRY_GIVE_UP = timedelta(seconds=60)
 INQUIRY_KEEP = timedelta(hours=1)
@@ -23,12 +34,16 @@ def sweep_submissions() -> None:
         _move_unless_taken(row, back, "the worker stopped before sending")
     for row in Submission.objects.filter(state=State.SENDING, lease_until__lt=now):
         _lapse(row)
-    for row in Submission.objects.filter(state=State.READY, due_at__lte=now).order_by("due_at", "created_at")[:200]:
-        ring(row.operation, row.pk)
-    for row in Submission.objects.filter(state=State.REPLYING, due_at__lte=now)[:50]:
-        ring(row.reply, row.pk)
-    for row in Submission.objects.filter(state__in=DOUBTFUL, next_look_at__lte=now).order_by("next_look_at")[:200]:
-        ring(row.look, row.pk)
+    _remind(Submission.objects.filter(state=State.READY, due_at__lte=now).order_by("due_at", "created_at"), "operation")
+    _remind(Submission.objects.filter(state=State.REPLYING, due_at__lte=now).order_by("due_at"), "reply")
+    _remind(Submission.objects.filter(state__in=DOUBTFUL, next_look_at__lte=now).order_by("next_look_at"), "look")
+
+
+def _remind(due: SubmissionQuerySet, task: str) -> None:
+    """Ring for the first of each lane of each connection: one that stands still must not keep the others waiting."""
+    for master, lane in due.order_by().values_list("master", "lane").distinct():
+        for name, pk in due.filter(master=master, lane=lane).values_list(task, "pk")[:AT_ONCE]:
+            remind(name, pk)
 
 
 def _lapse(row: Submission) -> None:
@@ -59,7 +74,7 @@ def sweep_inquiries() -> None:
         message="IBKR gave no answer within a minute. Ask again in a moment.",
     )
     for row in Inquiry.objects.filter(state=InquiryState.WAITING, asked_at__lt=now - INQUIRY_RING_AGAIN)[:50]:
-        ring(row.kind, row.pk)
+        remind(row.kind, row.pk)
     Inquiry.objects.filter(asked_at__lt=now - INQUIRY_KEEP).delete()
 
 

@@ -1,9 +1,12 @@
 """The journal's rules, without a network: who may approve, who may send, what a doubt becomes."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
+from celery import current_app
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from backoffice.audit.models import Entry
@@ -337,6 +340,23 @@ class TestLastLook:
         assert (submission.state, submission.reference, calls) == (State.ACKED, "2", [])
         assert submission.attempts.get().fence == successor.fence
 
+    def test_a_lane_that_stands_still_keeps_no_other_waiting_and_fills_no_broker(
+        self, master: Any, operations: Any, settings: Any
+    ) -> None:
+        for _ in range(201):
+            make_submission(master, operations, lane="trading", operation="trading.send_order")
+        make_submission(master, operations)
+        broker = redis.Redis.from_url(settings.CELERY_BROKER_URL)
+        broker.flushdb()
+
+        sweeps.sweep_submissions()
+
+        rung = {lane: [json.loads(each) for each in broker.lrange(lane, 0, -1)] for lane in ("trading", "funding")}
+        broker.flushdb()
+        assert [each["headers"]["task"] for each in rung["funding"]] == ["funding.send_transfer"]
+        assert {each["headers"]["task"] for each in rung["trading"]} == {"trading.send_order"}
+        assert all(each["headers"]["expires"] for lane in rung.values() for each in lane)
+
     def test_a_sweep_that_read_an_old_claim_does_not_free_the_new_one(self, master: Any, operations: Any) -> None:
         submission = make_submission(master, operations)
         sending.claim(submission.pk)
@@ -375,3 +395,11 @@ class TestConversation:
 
         with pytest.raises(Conflict):
             journal.answer(submission, by=advisor, because="Declined")
+
+
+def test_no_sweep_is_too_old_for_a_worker_whose_clock_is_half_a_minute_fast() -> None:
+    kept = {entry["task"]: entry["options"]["expires"] for entry in current_app.conf.beat_schedule.values()}
+    kept.pop("journal.beat_heart")  # a clock that is off shall show there
+
+    assert "journal.sweep_submissions" in kept
+    assert [task for task, seconds in kept.items() if seconds <= 30] == []
