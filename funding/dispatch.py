@@ -8,6 +8,7 @@ import json
 from typing import Any, Literal
 
 from django.db import transaction
+from django.db.models import F
 
 from backoffice.broker import client as broker
 from backoffice.core import clock
@@ -170,8 +171,10 @@ def sweep_transfers() -> None:
     services.close_void()
     for pk in selectors.due_for_poll(now).values_list("pk", flat=True)[:100]:
         remind("funding.poll_transfer", pk)
-    never_read = Account.objects.open().exclude(bank_listing__read_at__isnull=False).order_by("number")
-    for account in never_read[:BANKS_PER_SWEEP]:
+    never_read = Account.objects.open().exclude(bank_listing__read_at__isnull=False)
+    # Whoever was asked about longest ago first: accounts that IBKR gives no list of must not hide the others.
+    in_turn = never_read.order_by(F("bank_listing__asked_at").asc(nulls_first=True), "number")
+    for account in in_turn[:BANKS_PER_SWEEP]:
         services.ask_for_banks(account)
 
 

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from backoffice.core import clock
 from backoffice.core.money import Money
 from backoffice.journal import inquiries
 from backoffice.journal import services as journal
@@ -295,4 +297,16 @@ def test_a_sweep_cancels_what_was_withdrawn_and_asks_for_banks_never_read(
 
     transfer.refresh_from_db()
     assert transfer.status == Status.CANCELLED
+    assert BankListing.objects.get(account=other).asked_at is not None
+
+
+def test_accounts_whose_banks_cannot_be_read_hide_no_other(master: Any, book: Any) -> None:
+    failing = [make_account(f"U10000{number}", master, book) for number in range(20, 20 + dispatch.BANKS_PER_SWEEP)]
+    asked_at = clock.now() - timedelta(minutes=5)
+    for account in failing:
+        BankListing.objects.create(account=account, asked_at=asked_at, failure="IBKR refuses this account.")
+    other = make_account("U1000099", master, book)
+
+    dispatch.sweep_transfers()
+
     assert BankListing.objects.get(account=other).asked_at is not None
