@@ -27,6 +27,12 @@ def close_gate(*, scope: str, key: str, reason: str, by: User) -> Gate:
 
 
 @transaction.atomic
+def stop_everything(*, reason: str) -> Gate:
+    """Stop all sending on the word of whoever runs a command on the server; any principal opens it again."""
+    return _set_gate(scope=Gate.Scope.GLOBAL, key="", reason=reason, by=None, is_open=False)
+
+
+@transaction.atomic
 def open_gate(*, scope: str, key: str, reason: str, by: User) -> Gate:
     """Allow sending again. A principal other than the one who closed it. Raises InvalidInput, NotPermitted."""
     if not may(by, "broker.open_gate"):
@@ -37,7 +43,7 @@ def open_gate(*, scope: str, key: str, reason: str, by: User) -> Gate:
     return _set_gate(scope=scope, key=key, reason=reason, by=by, is_open=True)
 
 
-def _set_gate(*, scope: str, key: str, reason: str, by: User, is_open: bool) -> Gate:
+def _set_gate(*, scope: str, key: str, reason: str, by: User | None, is_open: bool) -> Gate:
     if not reason.strip():
         raise InvalidInput("reason", "A reason is needed.", "Say in a few words why; it is shown on every page.")
     if not _is_a_place(scope, key):

@@ -43,7 +43,7 @@ LIFECYCLE = Lifecycle(
         State.CLAIMED: {State.READY, State.REPLYING, State.SENDING, State.ACKED, State.UNKNOWN},
         State.SENDING: {State.ACKED, State.REJECTED, State.QUESTION, State.READY, State.REPLYING, State.UNKNOWN},
         State.QUESTION: {State.REPLYING, State.UNKNOWN},
-        State.REPLYING: {State.CLAIMED},
+        State.REPLYING: {State.CLAIMED, State.UNKNOWN},
         State.UNKNOWN: {State.ACKED, State.REJECTED, State.ABSENT},
         # Something else under its key is no absence any more: a doubt again, which nobody can release.
         State.ABSENT: {State.READY, State.VOID, State.ACKED, State.REJECTED, State.UNKNOWN},
