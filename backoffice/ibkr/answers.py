@@ -72,8 +72,8 @@ def readable_or_none(reply: Reply) -> Json:
 def problem_in(body: Json) -> Problem | None:
     """Return the problem a body states, or None when it states none.
 
-    Shapes: problem+json, {"error": text or object}, {"success": false, ...}, {"fail": text},
-    {"hasError": true, "errorDescription"}, banking's {"instructionResult": {"error": {...}}}.
+    Shapes: problem+json, {"error": text or object}, {"status": 400, "error", "message"}, {"success": false, ...},
+    {"fail": text}, {"hasError": true, "errorDescription"}, banking's {"instructionResult": {"error": {...}}}.
     """
     if not isinstance(body, dict):
         return None
@@ -88,6 +88,8 @@ def problem_in(body: Json) -> Problem | None:
         text = _text(body.get("errorDescription")) or _of_error(inner) or "IBKR reports an error without a description."
         return Problem(text, code=code)
     if text := _of_error(body.get("error")):
+        if isinstance(body.get("status"), int) and (message := _text(body.get("message"))):
+            return Problem(message, code=text)  # the newer ErrorResponse: its `error` only names the status
         return Problem(text)
     if _text(body.get("title")) and (isinstance(body.get("status"), int) or _text(body.get("type")).startswith("/")):
         fields = tuple(_field_problems(body.get("invalidArguments")))

@@ -66,6 +66,18 @@ ERROR = processed(
 )
 
 
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [("externalId BO-1 Already Processed", OutcomeUnknown), ("prefix must be lower case", Rejected)],
+)
+def test_the_newer_form_of_an_error_is_read_by_its_message(bench: Bench, said: str, error: type) -> None:
+    """Its `error` names the HTTP status alone (account-management.md 23)."""
+    bench.server.play(answer(400, {"status": 400, "error": "Bad Request", "message": said}))
+
+    with pytest.raises(error, match=said):
+        bench.client.accounts.create(MINIMAL)
+
+
 def test_the_minimal_application_is_ibkrs_own_minimal_sample(bench: Bench) -> None:
     bench.server.play(answer(200, SUCCESS))
 
