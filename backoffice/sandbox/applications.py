@@ -171,18 +171,14 @@ def _local_tax_forms(applying: Applicant, account: dict[str, Any]) -> list[str]:
 
 def _documents(sandbox: Sandbox, master: Master, applying: Applicant, handed_in: list[dict[str, Any]]) -> list[str]:
     """Signatures of the persons; for joint holders the paper says whose it is. Tax forms must be what the data say."""
-    found: list[str] = []
-    signers = [opening.as_person(person) for person in applying.persons]
+    is_joint, signers = applying.kind == "JOINT", [opening.as_person(person) for person in applying.persons]
     by_id = {person.external_id: person for person in signers}
+    found = documents.repeated(handed_in, is_joint=is_joint)
     for document in handed_in:
-        owner = document.get("externalIndividualId")
-        if applying.kind == "JOINT" and owner is not None and owner not in by_id:
-            found.append(
-                f"External Individual Id {owner} of a document does not match any individual of the application."
-            )
-            continue
-        allowed = [by_id[owner]] if applying.kind == "JOINT" and owner is not None else signers
-        found += documents.mistakes(sandbox, master.account, document, allowed)
+        if is_joint:
+            found += documents.joint_mistakes(sandbox, master.account, document, by_id)
+        else:
+            found += documents.mistakes(sandbox, master.account, document, signers)
     for person in applying.persons:
         for member, form in (("w8Ben", 5001), ("w9", 5002)):
             if person.get(member):

@@ -211,13 +211,38 @@ def is_on_file(sandbox: Sandbox, account: str, form: int) -> bool:
     return found is not None
 
 
-def waiting_task(sandbox: Sandbox, account: str, form: int) -> Task | None:
-    """The task this form answers now: not completed, and not already with a reviewer."""
+def owner_of(sandbox: Sandbox, account: str, document: dict[str, Any]) -> str | None:
+    """The external id of the joint holder a document says it is of; None for any other customer, for whom it is ignored."""
+    is_joint = sandbox.accounts.trait(account, "customer type") == "JOINT"
+    return document.get("externalIndividualId") if is_joint else None
+
+
+def repeated(handed_in: list[dict[str, Any]], *, is_joint: bool) -> list[str]:
+    """One file for each form number; of joint holders one for each holder."""
+    keys = [(each.get("formNumber"), each.get("externalIndividualId") if is_joint else None) for each in handed_in]
+    return ["Only one document per form number is accepted"] if len(set(keys)) != len(keys) else []
+
+
+def joint_mistakes(sandbox: Sandbox, master: str, document: dict[str, Any], holders: dict[str, Person]) -> list[str]:
+    """What is wrong with a document of joint holders (by external id): it says whose it is, and that one signs it."""
+    owner = document.get("externalIndividualId")
+    if owner is None:
+        return [f"External Individual Id of the document for form {document.get('formNumber')} is missing."]
+    if owner not in holders:
+        return [f"External Individual Id {owner} of a document does not match any individual of the application."]
+    return mistakes(sandbox, master, document, [holders[owner]])
+
+
+def waiting_task(sandbox: Sandbox, account: str, form: int, owner: str | None) -> Task | None:
+    """The task this form answers now: not completed, and not already with a reviewer; of `owner` where that is told."""
     return next(
         (
             t
             for t in tasks(sandbox, account)
-            if t.form_number == form and t.completed_at is None and t.state != RECEIVED
+            if t.form_number == form
+            and t.completed_at is None
+            and t.state != RECEIVED
+            and owner in (None, t.external_id)
         ),
         None,
     )
@@ -233,12 +258,12 @@ def take(sandbox: Sandbox, account: str, document: dict[str, Any], request_id: i
     answers = [form]
     if form == 8001 and document.get("validAddress") and document.get("proofOfIdentityType") == "Driver License":
         answers.append(8002)
-    answered = []
+    owner, answered = owner_of(sandbox, account, document), []
     for number in answers:
         if (message := login_messages.agreement_for(sandbox, account, number)) is not None:
             login_messages.complete(sandbox, message)
             answered.append(number)
-        if (task := waiting_task(sandbox, account, number)) is not None:
+        if (task := waiting_task(sandbox, account, number, owner)) is not None:
             receive_document(sandbox, task, attached["fileName"])
             answered.append(number)
     sandbox.ledger.record(
@@ -248,6 +273,7 @@ def take(sandbox: Sandbox, account: str, document: dict[str, Any], request_id: i
         {
             "sha1": attached["sha1Checksum"].lower(),
             "fileName": attached["fileName"],
+            "individual": document.get("externalIndividualId"),
             "signedAt": instant(_signed_at(sandbox, document.get("execTimestamp"))),
         },
     )

@@ -13,12 +13,14 @@ QUIZ_TASKS = {2430: 2431, 2432: 2433, 2438: 2439}
 
 def papers(subject: Subject, handed_in: list[dict[str, Any]]) -> list[str]:
     """What is wrong with the documents of any operation."""
-    forms = [document.get("formNumber") for document in handed_in]
-    if len(set(forms)) != len(forms):
-        return ["Only one document per form number is accepted"]
-    found: list[str] = []
-    for document in handed_in:
-        found += documents.mistakes(subject.sandbox, subject.master.account, document, subject.persons())
+    is_joint, holders = subject.trait("customer type") == "JOINT", subject.persons()
+    found = documents.repeated(handed_in, is_joint=is_joint)
+    by_id = {holder.external_id: holder for holder in holders}
+    for document in [] if found else handed_in:
+        if is_joint:
+            found += documents.joint_mistakes(subject.sandbox, subject.master.account, document, by_id)
+        else:
+            found += documents.mistakes(subject.sandbox, subject.master.account, document, holders)
     return found
 
 
@@ -33,9 +35,10 @@ def _submit(subject: Subject) -> list[str] | Accepted:
     if not handed_in:
         return ["documents is missing"]
     found = papers(subject, handed_in)
-    for form in (document.get("formNumber") for document in handed_in):
+    for document in handed_in:
+        form, owner = document.get("formNumber"), documents.owner_of(subject.sandbox, subject.number, document)
         is_wanted = form is None or (
-            documents.waiting_task(subject.sandbox, subject.number, form) is not None
+            documents.waiting_task(subject.sandbox, subject.number, form, owner) is not None
             or login_messages.agreement_for(subject.sandbox, subject.number, form) is not None
             or form in documents.FILED_AHEAD
         )
