@@ -271,6 +271,7 @@ def _hand_in(client: IbkrClient, document: Document, promised: dict[str, Any]) -
                 exec_timestamp=document.uploaded_at,
                 exec_login_timestamp=min(signer, document.uploaded_at),
                 expiration_date=document.expires_on,
+                external_individual_id=promised.get("person") or None,  # older promises do not say
                 **_proof(promised["form"], promised["proof"]),
             ),
         ),
@@ -304,9 +305,16 @@ def _look_for_document(client: IbkrClient, promised: dict[str, Any]) -> Look:
         tasks = client.accounts.tasks(promised["account"], "registration").tasks
     except ibkr.IbkrError as error:
         return Inconclusive(source, error.reason)
-    task = next((task for task in tasks if task.form_number == promised["form"]), None)
-    if task is None:
+    listed = [task for task in tasks if task.form_number == promised["form"]]
+    person = promised.get("person") or ""
+    mine = [task for task in listed if task.external_id == person] if person else listed
+    if not mine:
         return Inconclusive(source, "IBKR does not list the task any more.")
+    if len(mine) > 1:
+        return Inconclusive(
+            source, "IBKR lists this form more than once and does not say which of them the file answered."
+        )
+    task = mine[0]
     if task.is_completed or task.action == "to check" or task.state != promised["task_state"]:
         return Found(reference="", source=source, detail=task.state)
     return Absent(source, f"The task is listed and still says: {task.state}")

@@ -77,6 +77,7 @@ def send_document(
             "document": str(document.pk),
             "account": account.number,
             "form": task.form_number,
+            "person": task.external_id,  # of two holders, each has a task of this form
             "file": document.file_name,
             "sha1": document.sha1,
             "sha256": document.sha256,

@@ -3,15 +3,18 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 
 from backoffice.core import clock
+from backoffice.ibkr.types.accounts import Tasks
 from backoffice.journal import inquiries
 from backoffice.journal import services as journal
 from backoffice.journal.models import Finding, Inquiry, State, Submission
+from backoffice.journal.outcomes import Absent, Found, Inconclusive
 from clients import dispatch
 from clients.models import Account, AccountTask, Application, Document, MaintenanceRequest, Stage
 from clients.services import applications, documents, maintenance, people
@@ -232,6 +235,29 @@ def test_a_document_that_never_arrived_is_proven_absent_by_its_open_task(paper: 
 
     assert promise(paper).state == State.ABSENT
     assert sandbox.ledger("document") == []
+
+
+def test_a_document_says_whose_it_is(paper: Document, sandbox: Any) -> None:
+    dispatch.send_document(str(promise(paper).pk))
+
+    assert [effect["data"]["individual"] for effect in sandbox.ledger("document")] == [paper.task.external_id]
+    assert paper.task.external_id == "demo-0021-AH"
+
+
+@pytest.mark.parametrize(
+    ("person", "verdict"),
+    [("two", Found), ("one", Absent), ("three", Inconclusive), ("", Inconclusive)],
+)
+def test_a_document_of_one_holder_is_not_seen_at_the_task_of_another(person: str, verdict: type) -> None:
+    listed = [
+        {"formNumber": 8002, "externalId": "one", "action": "to send", "state": "To Be Sent"},
+        {"formNumber": 8002, "externalId": "two", "action": "to check", "state": "Received- Being Processed"},
+    ]
+    tasks = Tasks.read({"kind": "registration", "tasks": listed})
+    client = SimpleNamespace(accounts=SimpleNamespace(tasks=lambda *_: tasks))
+    promised = {"account": "U1000021", "form": "8002", "person": person, "task_state": "To Be Sent"}
+
+    assert isinstance(dispatch._look_for_document(client, promised), verdict)
 
 
 def test_a_document_ibkr_does_not_take_says_why(paper: Document, sandbox: Any) -> None:

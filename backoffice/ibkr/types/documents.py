@@ -12,7 +12,7 @@ from backoffice.ibkr.parsing import Instant, OptionalId, Text, stamp
 from backoffice.ibkr.types.accounts import ProcessedDocument, Task
 from backoffice.ibkr.types.base import Answer, Request
 from backoffice.ibkr.types.operation import Change, Operation
-from backoffice.ibkr.types.people import ExternalId, InputLanguage
+from backoffice.ibkr.types.people import InputLanguage
 from backoffice.ibkr.types.tax import W8BEN_FORM, W9_FORM
 
 MIME_TYPES = {".pdf": "application/pdf", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -70,6 +70,9 @@ IdentityProof = Annotated[str, AfterValidator(_one_of(IDENTITY_PROOFS))]
 AddressProof = Annotated[str, AfterValidator(_one_of(ADDRESS_PROOFS))]
 DocumentType = Annotated[str, AfterValidator(_one_of(DOCUMENT_TYPES))]
 AwareInstant = Annotated[datetime, AfterValidator(_aware)]
+IndividualId = Annotated[
+    str, Field(min_length=1, max_length=64)
+]  # as IBKR tells it: others may have opened the account
 
 
 class DocumentFile(Request):
@@ -107,7 +110,10 @@ class DocumentFile(Request):
 
 
 class Document(Request):
-    """One signed or proving document, for one form number. `signed_by` repeats the name exactly as applied with."""
+    """One signed or proving document, for one form number. `signed_by` repeats the name exactly as applied with.
+
+    Trap: of joint holders `external_individual_id` says whose it is; for a single holder IBKR reads past it.
+    """
 
     form_number: Annotated[int, Field(gt=0, lt=100_000)]
     file: DocumentFile
@@ -119,7 +125,7 @@ class Document(Request):
     document_type: DocumentType | None = None
     valid_address: bool | None = None
     expiration_date: date | None = None
-    external_individual_id: ExternalId | None = None
+    external_individual_id: IndividualId | None = None
 
     @model_validator(mode="after")
     def _identity_expires(self) -> Self:
