@@ -17,10 +17,23 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import customers, documents, finances, forms, full_route, opening, payloads, persons, rules, tax, utilities
+from . import (
+    customers,
+    documents,
+    enumerations,
+    finances,
+    forms,
+    full_route,
+    opening,
+    payloads,
+    persons,
+    rules,
+    tax,
+    utilities,
+)
 from .accounts import Master
 from .am_requests import close_request, failure, new_request, report
-from .changes import permissions
+from .changes import people, permissions
 from .clock import NEW_YORK
 from .customers import Applicant
 from .gateway import Call, Refusal, invalid_arguments, problem, resource
@@ -141,7 +154,8 @@ def _account(sandbox: Sandbox, master: Master, applying: Applicant, account: dic
     )
     values = applying.node.get("financialInformation", [])
     employment = applying.persons[0].get("employmentType") if applying.is_natural else None
-    found += finances.whole(values, employment, age=ages[0] if ages else None)
+    currency = account.get("baseCurrency", "USD")
+    found += finances.whole(values, employment, currency, age=ages[0] if ages else None)
     if values and (values[0].get("liquidNetWorth") or 0) > (largest := _largest_liquid(sandbox)):
         found.append(f"liquidNetWorth must be between 101 and {largest}")
     products = {permissions.product_of(permissions.bundle(p)) for p in account.get("tradingPermissions", [])}
@@ -149,7 +163,21 @@ def _account(sandbox: Sandbox, master: Master, applying: Applicant, account: dic
         found += finances.criteria(values[0], products, account)
         if master.kind == "FD":
             found += finances.gates(products, values[0].get("investmentExperience", []))
-    return found + _local_tax_forms(applying, account)
+    return found + _local_tax_forms(applying, account) + _named(sandbox, master, account)
+
+
+def _named(sandbox: Sandbox, master: Master, account: dict[str, Any]) -> list[str]:
+    """Representatives are users of the master, an employee plan is one of the master's."""
+    known = people.master_users(sandbox, master)
+    found = [
+        f"Account representative {row.get('repId')} is not a user of the master"
+        for row in account.get("accountRep", {}).get("repDetails", [])
+        if row.get("repId") not in known
+    ]
+    plan, plans = account.get("employeePlan"), enumerations.facts()["employee-plans"]
+    if plan and not any((row["accountId"], row["masterAccountId"]) == (plan, master.account) for row in plans):
+        found.append(f"Employee plan {plan} is not linked to master {master.account}")
+    return found
 
 
 def _largest_liquid(sandbox: Sandbox) -> int:

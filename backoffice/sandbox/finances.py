@@ -13,16 +13,19 @@ LEAST_LIQUID = Decimal(20_000)
 DEMANDING = frozenset({"OPTIONS", "STOCK OPTIONS", "FUTURES", "FUTURES OPTIONS", "FOREX", "SINGLE STOCK FUTURES"})
 
 
-def amounts(value: dict[str, Any]) -> list[str]:
-    """The three amounts: a range id up to 100, absolute above."""
+def amounts(value: dict[str, Any], currency: str) -> list[str]:
+    """The three amounts: the id of a range of the currency up to 100, absolute above. An income of 0 to 100 is one, too."""
     if any(value.get(member) is None for member in LEAST):
         return ["Invalid values for Net Worth, Liquid Net Worth and Annual Net Income in FinancialInformation node."]
     found = []
     for member, highest in HIGHEST.items():
         amount = value[member]
-        if amount < 0 or amount > highest:
+        is_known = LEAST[member] <= 100 or amount > 100 or _range(amount, member, currency) is not None
+        if amount < 0 or amount > highest or not is_known:
             found.append(f"{member} must be between {LEAST[member]} and {highest}")
-    if value["liquidNetWorth"] > value["netWorth"] and not found:
+    liquid = lower_bound(value["liquidNetWorth"], "liquidNetWorth", currency)
+    net = upper_bound(value["netWorth"], "netWorth", currency)
+    if net is not None and liquid > net and not found:
         found.append(CRITERIA % "est_net_worth=Your Liquid Net Worth cannot be larger than Net Worth")
     if value.get("totalAssets") is not None and value["totalAssets"] <= 0:
         found.append(
@@ -33,12 +36,22 @@ def amounts(value: dict[str, Any]) -> list[str]:
 
 def lower_bound(amount: Any, kind: str, currency: str) -> Decimal:
     """The amount meant: range ids count with the lower bound of their range."""
-    if amount > 100:
+    row = _range(amount, kind, currency)
+    return Decimal(amount if row is None else row["lowerBound"])
+
+
+def upper_bound(amount: Any, kind: str, currency: str) -> Decimal | None:
+    """The most that the amount may mean; None for the highest range, which has no end."""
+    row = _range(amount, kind, currency)
+    if row is None:
         return Decimal(amount)
-    for row in enumerations.facts()["fin-info-ranges"]:
-        if (row["currency"], row["type"], row["id"]) == (currency, kind, amount):
-            return Decimal(row["lowerBound"])
-    return Decimal(amount)
+    return Decimal(row["upperBound"]) if "upperBound" in row else None
+
+
+def _range(amount: Any, kind: str, currency: str) -> dict[str, Any] | None:
+    """The range that a number up to 100 is the id of."""
+    rows: list[dict[str, Any]] = enumerations.facts()["fin-info-ranges"] if amount <= 100 else []
+    return next((r for r in rows if (r["currency"], r["type"], r["id"]) == (currency, kind, amount)), None)
 
 
 def sources(rows: list[dict[str, Any]], employment_type: str | None) -> list[str]:
@@ -109,12 +122,14 @@ def gates(products: set[str], rows: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def whole(values: list[dict[str, Any]], employment_type: str | None, *, age: int | None = None) -> list[str]:
+def whole(
+    values: list[dict[str, Any]], employment_type: str | None, currency: str, *, age: int | None = None
+) -> list[str]:
     """`financialInformation`, an array of one; absent in a hybrid application without it."""
     if not values:
         return []
     value = values[0]
-    found = amounts(value) + experience(value.get("investmentExperience", []), age)
+    found = amounts(value, currency) + experience(value.get("investmentExperience", []), age)
     return found + (sources(value["sourcesOfWealth"], employment_type) if value.get("sourcesOfWealth") else [])
 
 

@@ -51,11 +51,16 @@ def mistakes(applying: Applicant, account: dict[str, Any], employer_address: boo
 
 def _person(person: dict[str, Any], employer_address: bool) -> list[str]:
     found = [text for member, text in PERSON if person.get(member) in (None, [], {})]
-    home = person.get("residenceAddress", {})
+    places = [("Residence", person.get("residenceAddress", {}))]
+    if not person.get("sameMailAddress") and person.get("mailingAddress"):
+        places.append(("Mailing", person["mailingAddress"]))
     labels = (("street1", "Street"), ("city", "City"), ("postalCode", "Postal Code"))
-    for member, label in labels:
-        if not home.get(member):
-            found.append(f"{label} in Residence Node for Account Holder is missing.")
+    for kind, place in places:
+        found += [
+            f"{label} in {kind} Node for Account Holder is missing."
+            for member, label in labels
+            if not place.get(member)
+        ]
     card = person.get("identification", {})
     if not set(card) - {"citizenship", "citizenship2", "citizenship3", "issuingCountry", "expire", "expirationDate"}:
         found.append(NO_IDENTIFICATION)

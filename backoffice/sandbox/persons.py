@@ -16,12 +16,14 @@ SIN = re.compile(r"^\d{9}$")
 # Number formats by issuing country, as far as they are printed.
 FORMATS = {
     ("AUS", "passport"): r"[a-zA-Z0-9]{7,10}", ("CAN", "passport"): r"[a-zA-Z0-9]{6,10}",
-    ("CHN", "passport"): r"[A-Za-z0-9]{9}|\d{18}", ("IND", "passport"): r"[a-zA-Z]\d{7}", ("USA", "passport"): r"[a-zA-Z]*\d{6,9}",
+    ("CHN", "passport"): r"[A-Za-z0-9]{9}|\d{18}", ("IND", "passport"): r"[a-zA-Z]\d{7}",
+    ("USA", "passport"): r"[a-zA-Z]*\d{6,9}",
     ("SGP", "passport"): r"[a-zA-Z0-9]{8,10}", ("ARG", "nationalCard"): r"\d{8}",
     ("FRA", "nationalCard"): r"\d{15}|[A-Za-z0-9]{9}|\d{4}[A-Z\d]{3}\d{5}",
     ("ITA", "nationalCard"): r"[A-Z]{2}\d{7}|\d{7}[A-Z]{2}|[A-Z]{2}\d{5}[A-Z]{2}", ("MYS", "nationalCard"): r"\d{12}",
     ("MEX", "nationalCard"): r"[A-Z]{4}\d{6}[A-Z]{6}\d{2}", ("RUS", "nationalCard"): r"\d{9,10}",
-    ("NZL", "driversLicense"): r"[A-Z]{2}\d{6}",
+    ("NZL", "driversLicense"): r"[A-Z]{2}\d{6}", ("AUS", "driversLicense"): r".{0,64}", ("AUS", "medicareCard"): r"\d{10}",
+    ("SAU", "nationalCard"): r"[12]\d{9}", ("ZAF", "nationalCard"): r"\d{13}",
 }  # fmt: skip
 NO_IDENTIFICATION = (
     "Valid identification is missing for Account Holder. Please provide valid identification such as"
@@ -34,6 +36,8 @@ def holder(value: dict[str, Any], *, master_email: str, today: date, least_age: 
     """One individual; members a hybrid application may leave out are judged when they are there."""
     external_id = str(value.get("externalId", ""))
     found = [] if external_id else ["Attribute externalId at the Individual level is missing."]
+    if len(external_id) > rules.LONGEST_ID:
+        found.append(f"External id at the Individual level exceeds {rules.LONGEST_ID} characters")
     found += rules.name(value.get("name", {})) + rules.email(value.get("email"), master_email)
     found += rules.date_of_birth(value.get("dateOfBirth"), today, least_age)
     found += rules.address(value.get("residenceAddress", {}), "Residence", external_id)
@@ -143,21 +147,27 @@ def _occupation(details: dict[str, Any], external_id: str) -> list[str]:
     return found
 
 
+def _ties(value: dict[str, Any]) -> set[str]:
+    """Where somebody lives, is a citizen and pays tax."""
+    card = value.get("identification", {})
+    found = {value.get("residenceAddress", {}).get("country"), *(card.get(f"citizenship{n}") for n in ("", "2", "3"))}
+    return {str(country) for country in found | {row.get("country") for row in value.get("taxResidencies", [])}}
+
+
 def identification(value: dict[str, Any], today: date) -> list[str]:
-    """By residence: US ssn, Canadian sin, Indian panNumber; a card or tax id elsewhere."""
+    """By residence, citizenship and tax residency: US ssn, Canadian sin, Indian panNumber; a card or tax id elsewhere."""
     card = value.get("identification")
     if card is None:
         return []
-    home = value.get("residenceAddress", {}).get("country", "")
     found = []
     given = [name for name in (*CARDS, "ssn", "sin", "panNumber") if card.get(name)]
-    needed = NO_CARDS.get(home)
-    if (not given and not card.get("citizenship")) or (given and needed and needed not in given):
+    needed = {NO_CARDS[country] for country in _ties(value) if country in NO_CARDS}
+    if (not given and not card.get("citizenship")) or (given and not needed <= set(given)):
         found.append(NO_IDENTIFICATION)
     if given and not card.get("issuingCountry"):
         found.append("Issuing country in Identification node for Account Holder is missing.")
     if card.get("ssn"):
-        if not rules.SSN.match(card["ssn"].replace("-", "")):
+        if not rules.SSN.match(card["ssn"]):
             found.append("American SSN is invalid.")
         elif card.get("issuingCountry") not in (None, "USA"):
             found.append("Issuing country of an SSN in Identification node for Account Holder must be USA.")
@@ -179,6 +189,10 @@ def identification(value: dict[str, Any], today: date) -> list[str]:
         and not (card.get("rta") and card.get("issuingState"))
     ):
         found.append("Australian driving licences need rta and issuingState")
-    if card.get("medicareCard") and not (card.get("cardColor") and card.get("medicareReference")):
+    if card.get("medicareCard") and not (
+        card.get("cardColor") and re.fullmatch(r"\d{1,9}", card.get("medicareReference") or "")
+    ):
         found.append("Medicare cards need cardColor and medicareReference")
+    if card.get("taxId") and not tax.is_number(card["taxId"], card.get("issuingCountry")):
+        found.append(f"taxId is not valid for {card['issuingCountry']}")
     return found

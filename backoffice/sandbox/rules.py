@@ -59,6 +59,7 @@ CURRENCIES = frozenset(
         "BGN",
     ]
 )
+LONGEST_ID = 64
 PRODUCTS = frozenset(
     {
         "BONDS", "FUTURES", "FOREX", "FUTURES OPTIONS", "MUTUAL FUNDS", "STOCKS", "SINGLE STOCK FUTURES", "OPTIONS",
@@ -242,6 +243,8 @@ def account(value: dict[str, Any], *, master: str, is_advisor: bool, holder_age:
         found.append("Account base currency is either missing or is invalid.")
     if not value.get("externalId"):
         found.append("Attribute externalId at the Account level is missing.")
+    elif len(value["externalId"]) > LONGEST_ID:
+        found.append(f"External id at the Account level exceeds {LONGEST_ID} characters")
     margin = value.get("margin")
     if margin is not None and margin not in MARGINS:
         found.append(f"Unsupported value. Property:'margin', value:'{margin}'")

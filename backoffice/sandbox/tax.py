@@ -1,7 +1,11 @@
 """Tax residencies and the two tax forms of persons, W-8BEN and W-9: do they agree with the person and with each other."""
 
 import re
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from .jsonio import loads
 
 EXPLANATIONS = frozenset({"US_TIN", "TIN_NOT_DISCLOSED", "TIN_NOT_REQUIRED", "TIN_NOT_ISSUED"})
 SSN = re.compile(r"^(?!123456789|219099999|078051120)(?!666|000)\d{3}(?!00)\d{2}(?!0{4})\d{4}$")
@@ -15,6 +19,24 @@ TREATY = frozenset(
     ]
 )  # fmt: skip
 NAME_DIFFERS = "Name in {form} for Account Holder must be the name of the individual"
+
+
+@cache
+def _patterns() -> dict[str, list[str]]:
+    read = loads((Path(__file__).parent / "data" / "tax_numbers.json").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = read["patterns"]
+    return found
+
+
+def is_number(number: str, country: str | None) -> bool:
+    """Whether a tax number fits the country's printed pattern; countries without one take any."""
+    known = _patterns().get(country or "", [])
+    return not known or any(re.fullmatch(pattern, number) for pattern in known)
+
+
+def _missing(form: dict[str, Any], label: str, *members: str) -> list[str]:
+    """What the form never goes without; IBKR prints no sentence for it."""
+    return [f"{name} is missing in {label} for Account Holder" for name in members if form.get(name) is None]
 
 
 def full_name(name: dict[str, Any]) -> str:
@@ -31,8 +53,10 @@ def residencies(rows: list[dict[str, Any]]) -> list[str]:
             found.append(f"TIN type SSN in TaxResidency does not fit the country {country}")
         elif country == "USA" and kind not in (None, "SSN"):
             found.append(f"TIN type {kind} in TaxResidency does not fit the country USA")
-        elif country == "USA" and not SSN.match((tin or "").replace("-", "")):
+        elif country == "USA" and not SSN.match(tin or ""):
             found.append("American SSN is invalid.")
+        elif tin is not None and not is_number(tin, country):
+            found.append(f"TIN {tin} in TaxResidency is not valid for {country}")
     return found
 
 
@@ -40,6 +64,7 @@ def w8ben(form: dict[str, Any], name: dict[str, Any], rows: list[dict[str, Any]]
     """`rows`: the person's tax residencies; None when they are not part of the request."""
     found = []
     tin, explanation = form.get("foreignTaxId"), form.get("explanation")
+    found += _missing(form, "Formw8BEN", "name", "cert")
     if form.get("name") is not None and form["name"] != full_name(name):
         found.append(NAME_DIFFERS.format(form="Formw8BEN"))
     if not form.get("part29ACountry"):
@@ -65,7 +90,8 @@ def w9(form: dict[str, Any], name: dict[str, Any], rows: list[dict[str, Any]] | 
     found = []
     if form.get("name") is not None and form["name"] != full_name(name):
         found.append(NAME_DIFFERS.format(form="FormW9"))
-    if not SSN.match(str(form.get("tin", "")).replace("-", "")):
+    found += _missing(form, "FormW9", "name", "customerType", "tinType", "cert1", "cert2", "cert3")
+    if not SSN.match(str(form.get("tin", ""))):
         found.append("American SSN is invalid.")
     elif rows and form["tin"] not in {row.get("tin") for row in rows}:
         found.append("TIN in W9 node for Account Holder should match TIN in TaxResidency")

@@ -452,10 +452,14 @@ def test_a_new_address_asks_for_a_tax_form_and_a_new_tax_form_ends_that(noon: Ca
     noon.advance(46)
     assert noon.get("/accounts/U1000011/status").json()["state"] == "Documents Required"
 
-    w9 = {"name": "Marianne Holloway", "customerType": "Individual", "tin": "987654320", "tinType": "SSN"}
+    bare = {"name": "Marianne Holloway", "customerType": "Individual", "tin": "987654320", "tinType": "SSN"}
+    w9 = {**bare, "cert1": True, "cert2": True, "cert3": True}
     form = paper(5002, name="Form5002.pdf", content=published(noon, 5002), signer="Marianne Holloway")
     operation = {"accountId": "U1000011", "externalId": "demo-0011-AH", "w9": w9}
     assert errors(noon.patch("updateTaxForm", operation)) == ["Form 5002 is not attached"]
+    assert errors(noon.patch("updateTaxForm", {**operation, "w9": bare, "documents": [form]})) == [
+        f"cert{number} is missing in FormW9 for Account Holder" for number in (1, 2, 3)
+    ]
     done(noon.patch("updateTaxForm", {**operation, "documents": [form]}))
 
     assert noon.get("/accounts/U1000011/status").json()["state"] == "Open"

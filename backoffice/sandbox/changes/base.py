@@ -6,7 +6,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
-from backoffice.sandbox import business
+from backoffice.sandbox import business, rules
 from backoffice.sandbox.accounts import AccountRow, Master, Person
 from backoffice.sandbox.books import worth
 from backoffice.sandbox.clock import NEW_YORK
@@ -103,7 +103,6 @@ class Operation:
     apply: Apply
     statuses: frozenset[str] = OPEN
     callback: str = ""
-    is_for_user: bool = False
 
 
 def at_once(subject: Subject) -> Accepted:
@@ -118,6 +117,19 @@ def one_business_day(subject: Subject, **note: Any) -> Accepted:
 def before_five(subject: Subject) -> Accepted:
     """Same day before 17:00 in New York, else the next business day."""
     return Accepted(business.same_day_before(subject.now, CLOSE_OF_BUSINESS, CLOSE_OF_BUSINESS))
+
+
+def ages(subject: Subject) -> list[int]:
+    """Ages of the persons of the account whose birthday is known, in their order."""
+    today = subject.now.astimezone(NEW_YORK).date()
+    born = [rules.day(person.date_of_birth or "") for person in subject.persons()]
+    return [rules.age(day, today) for day in born if day is not None]
+
+
+def youngest(subject: Subject) -> int | None:
+    """The age of the youngest natural person who holds the account."""
+    is_natural = subject.trait("customer type", "INDIVIDUAL") not in ("ORG", "TRUST")
+    return min(ages(subject), default=None) if is_natural else None
 
 
 def new_york_day(subject: Subject) -> str:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from backoffice.sandbox import review, rules, utilities
-from backoffice.sandbox.accounts import Person
+from backoffice.sandbox.accounts import Master, Person
+from backoffice.sandbox.kernel import Sandbox
 
-from .base import DONE, Accepted, Operation, Outcome, Subject, at_once
+from .base import DONE, Accepted, Operation, Outcome, Subject, at_once, youngest
 from .permissions import bundle
 from .profile import never
 
@@ -101,7 +102,7 @@ def _representatives(subject: Subject) -> list[str] | Accepted:
     found = [
         f"Account representative {row.get('representativeId')} is not a user of the master"
         for row in details
-        if row.get("representativeId") not in master_users(subject)
+        if row.get("representativeId") not in master_users(subject.sandbox, subject.master)
     ]
     total = sum(row.get("percentage", 0) for row in details)
     if total != 100:
@@ -109,9 +110,9 @@ def _representatives(subject: Subject) -> list[str] | Accepted:
     return found or at_once(subject)
 
 
-def master_users(subject: Subject) -> set[str]:
+def master_users(sandbox: Sandbox, master: Master) -> set[str]:
     """Who may represent clients: the master's own user and those of the knob `master_users`."""
-    return {subject.master.username, *subject.sandbox.config.get("master_users", [])}
+    return {master.username, *sandbox.config.get("master_users", [])}
 
 
 def _represented(subject: Subject, _note: dict[str, Any]) -> Outcome:
@@ -124,7 +125,7 @@ def _access(subject: Subject) -> list[str] | Accepted:
     found = []
     if operation.get("action") not in ("ADD", "REMOVE"):
         found.append(f"Unsupported value. Property:'action', value:'{operation.get('action')}'")
-    if operation.get("repId") not in master_users(subject):
+    if operation.get("repId") not in master_users(subject.sandbox, subject.master):
         found.append(f"{operation.get('repId')} is not a user of the master")
     for number in operation.get("subAccounts", []):
         account = subject.sandbox.accounts.get(number)
@@ -178,7 +179,7 @@ def _additional(subject: Subject) -> list[str] | Accepted:
     if not account:
         return ["account is missing"]
     found = rules.account(
-        account, master=subject.master.account, is_advisor=subject.master.kind == "FA", holder_age=None
+        account, master=subject.master.account, is_advisor=subject.master.kind == "FA", holder_age=youngest(subject)
     )
     external_id = account.get("externalId", "")
     if external_id and subject.sandbox.accounts.is_external_id_used(subject.master.account, "account", external_id):

@@ -1,13 +1,13 @@
 """What an account may trade and what it takes part in: permissions, margin, capabilities, LITE, SYEP, DRIP, fees, market data."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from backoffice.sandbox import business, documents, enumerations, rules
 from backoffice.sandbox.clock import NEW_YORK, moment, stamp
 
-from .base import DONE, Accepted, Operation, Outcome, Subject, at_once, before_five, new_york_day, one_business_day
+from .base import DONE, Accepted, Operation, Outcome, Subject, ages, at_once, before_five, one_business_day
 from .papers import file, papers
 
 MARGIN_LEVELS = {"cash": 0, "margin": 1, "regt": 1, "portfoliomargin": 2}
@@ -106,9 +106,7 @@ def _margin(subject: Subject) -> list[str] | Accepted:
     if level <= MARGIN_LEVELS.get(subject.account.margin.lower(), 0):
         return [f"Margin of account {subject.number} can only be upgraded"]
     found: list[str] = []
-    today = date.fromisoformat(new_york_day(subject))
-    born = [rules.day(person.date_of_birth or "") for person in subject.persons()]
-    if any(day is not None and rules.age(day, today) < 21 for day in born):
+    if any(age < 21 for age in ages(subject)):
         found.append("Only Cash accounts are available to applicants younger than 21")
     if subject.account.country == "AUS":
         found.append("Only Cash accounts are available to residents of Australia")

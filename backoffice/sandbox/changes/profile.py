@@ -17,6 +17,7 @@ from .base import (
     Operation,
     Outcome,
     Subject,
+    ages,
     at_once,
     new_york_day,
     one_business_day,
@@ -162,9 +163,11 @@ def _financial(subject: Subject) -> list[str] | Accepted:
         return ["Financial information is missing."]
     person = next(iter(subject.persons()), None)
     merged = {**old, **new}
-    found = finances.whole([merged], person.employment if person else None) if old or "netWorth" in new else []
+    found: list[str] = []
+    if old or "netWorth" in new:
+        found += finances.whole([merged], person.employment if person else None, subject.account.base_currency)
     held = {item["assetClass"]: item for item in old.get("investmentExperience", [])}
-    found += finances.experience(new.get("investmentExperience", []), None)
+    found += finances.experience(new.get("investmentExperience", []), next(iter(ages(subject)), None))
     for item in new.get("investmentExperience", []):
         before = held.get(item.get("assetClass"), {}).get("knowledgeLevel", "None")
         if item.get("knowledgeLevel") in KNOWLEDGE and KNOWLEDGE.index(item["knowledgeLevel"]) < KNOWLEDGE.index(
