@@ -149,8 +149,12 @@ class Accounts:
         return None if row is None else _account(row)
 
     def by_username(self, username: str) -> AccountRow | None:
-        row = self._store.row("SELECT * FROM accounts WHERE username = ?", username)
-        return None if row is None else _account(row)
+        """The account whose first or further user this is; of several the oldest."""
+        row = self._store.row("SELECT * FROM accounts WHERE username = ? ORDER BY date_started LIMIT 1", username)
+        if row is not None:
+            return _account(row)
+        number = self._store.value("SELECT account FROM users WHERE username = ?", username)
+        return None if number is None else self.get(str(number))
 
     def by_external_id(self, master: str, external_id: str) -> AccountRow | None:
         """The account whose application used this external id for its customer, account or holder."""
@@ -199,6 +203,19 @@ class Accounts:
     def add_user(self, username: str, account: str, external_id: str, *, is_trader: bool) -> None:
         """A further person who may log in to an account."""
         self._store.execute("INSERT INTO users VALUES (?, ?, ?, ?)", username, account, external_id, int(is_trader))
+
+    def person_of(self, username: str, account: str) -> Person | None:
+        """Who logs in with this username: a further user's own person, else the first of the account."""
+        wanted = self._store.value("SELECT external_id FROM users WHERE username = ?", username)
+        everyone = self.persons(account)
+        return next((each for each in everyone if each.external_id == wanted), next(iter(everyone), None))
+
+    def username_of(self, person: Person) -> str | None:
+        """The login that was made for this further person."""
+        found = self._store.value(
+            "SELECT username FROM users WHERE account = ? AND external_id = ?", person.account, person.external_id
+        )
+        return None if found is None else str(found)
 
     def further_users(self, account: str) -> list[str]:
         rows = self._store.rows("SELECT username FROM users WHERE account = ? ORDER BY username", account)

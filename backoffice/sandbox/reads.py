@@ -159,7 +159,9 @@ def details(sandbox: Sandbox, account: AccountRow) -> dict[str, Any]:
     amounts = {name: financial[name] for name in AMOUNTS if name in financial}
     return {
         "account": {name: value for name, value in members.items() if value is not None},
-        "associatedPersons": [_associated(person, account) for person in persons],
+        "associatedPersons": [
+            _associated(person, account, sandbox.accounts.username_of(person) or account.username) for person in persons
+        ],
         "associatedEntities": [],
         "withHoldingStatement": trait("withholding", {}),
         "marketData": [{"value": str(value)} for value in trait("market data", [])],
@@ -171,12 +173,12 @@ def details(sandbox: Sandbox, account: AccountRow) -> dict[str, Any]:
     }
 
 
-def _associated(person: Person, account: AccountRow) -> dict[str, Any]:
+def _associated(person: Person, account: AccountRow, username: str) -> dict[str, Any]:
     members = {
         "entityId": person.entity_id, "externalCode": person.external_id, "firstName": person.name.get("first"),
         "middleName": person.name.get("middle"), "lastName": person.name.get("last"),
         "suffix": person.name.get("suffix"),
-        "username": account.username, "userStatus": "O" if account.is_open else "N", "email": person.email,
+        "username": username, "userStatus": "O" if account.is_open else "N", "email": person.email,
         "dateOfBirth": person.date_of_birth,
         "countryOfCitizenship": person.citizenship, "countryOfLegalResidence": person.residence.get("country"),
         "stateOfLegalResidence": person.residence.get("state"), "maritalStatus": person.marital_status,

@@ -199,9 +199,9 @@ def _finish(sandbox: Sandbox, request: Request, *, is_acknowledgement: bool = Fa
 
 def _portal_page(sandbox: Sandbox, username: str, action: str, portal: str) -> Response:
     account: AccountRow | None = sandbox.accounts.by_username(username)
-    persons = sandbox.accounts.persons(account.account) if account else []
+    person = sandbox.accounts.person_of(username, account.account) if account else None
     steps = [task.form_name for task in outstanding(sandbox, account.account)] if account else []
-    name = persons[0].full_name if persons else username
+    name = person.full_name if person else username
     has_change = account is not None and maintenance.waiting_for_client(sandbox, account.account) is not None
     return HTMLResponse(
         pages.portal(name, username, action, account, steps, portal, has_change=has_change),

@@ -166,6 +166,11 @@ def test_a_spouse_who_is_not_the_beneficiary_must_consent(caller: Caller) -> Non
         ),
         ("TFSA", {}, "Accounts of type TFSA are for residents of CAN"),
         ("SIMPLE", {}, "Accounts of type SIMPLE need an employeePlan"),
+        (
+            "SIMPLE",
+            {"account__employeePlan": "E9999999"},
+            "Employee plan E9999999 is not linked to master F1000001",
+        ),
         ("TH", {}, "Accounts of type TH need the decedent"),
         ("RO", {"account__iraType": None}, "iraType is missing"),
     ],
@@ -183,6 +188,28 @@ def test_an_isa_brings_its_satellite(caller: Caller) -> None:
     assert (
         caller.get(f"/accounts/{satellite}/details").json()["account"]["mainAccount"] == found["accounts"][0]["value"]
     )
+
+
+def test_the_satellite_of_an_isa_is_not_closed_alone(caller: Caller) -> None:
+    found = outcome(caller.post("/accounts", retirement("i-5", "ISA", holder__residenceAddress__country="GBR")))
+    isa, satellite = found["accounts"][0]["value"], found["ISASatelliteAccount"]["satelliteAccountId"]
+    caller.advance(3600)
+
+    def close(number: str) -> list[str]:
+        return errors(caller.patch("accountClose", {"accountId": number, "closeReason": "moved"}))
+
+    assert caller.get(f"/accounts/{satellite}/status").json()["status"] == "O"
+    assert close(satellite) == [f"Account {satellite} belongs to the ISA {isa} and cannot be closed alone"]
+
+
+def test_each_joint_holder_has_a_login_of_the_own(caller: Caller) -> None:
+    number = outcome(caller.post("/accounts", joint("j-9")))["accounts"][0]["value"]
+
+    persons = caller.get(f"/accounts/{number}/details").json()["associatedPersons"]
+    assert [(each["firstName"], each["username"]) for each in persons] == [("Clara", "mockf001"), ("Dario", "mockf002")]
+    link = caller.post("/sso-browser-sessions", {"credential": "mockf002", "ip": "127.0.0.1"})
+    assert link.status_code == 200, link.text
+    assert "Dario Mockfield (mockf002)" in caller.http.get(link.json()["url"], timeout=10).text
 
 
 @pytest.mark.parametrize(
@@ -298,3 +325,28 @@ def test_a_brokers_fee_template_needs_no_acknowledgement(broker: Broker) -> None
     broker.advance(4 * 86400)
 
     assert broker.get(f"/requests/{request}/status", type="update").json()["status"] == "ACCEPTED"
+
+
+def test_who_is_younger_than_21_opens_no_further_margin_account(caller: Caller) -> None:
+    number = open_account(caller, "y-1", holder__dateOfBirth="2007-02-03")
+    caller.advance(3600)
+    further = {
+        "externalId": "y-1-2", "baseCurrency": "USD", "tradingPermissions": SHARES, "advisorWrapFees": {"strategy": "NO_FEE"},
+    }  # fmt: skip
+
+    def add(**more: Any) -> Any:
+        return caller.patch("addAdditionalAccount", {"accountId": number, "account": {**further, **more}})
+
+    assert errors(add(margin="RegT")) == ["Only Cash accounts are available to applicants younger than 21"]
+    assert outcome(add(margin="Cash"))["status"] == "Success"
+
+
+def test_a_change_claims_no_more_years_of_trading_than_adulthood(caller: Caller) -> None:
+    number = open_account(caller, "y-2", holder__dateOfBirth="2003-02-03")
+    caller.advance(3600)
+    stocks = {"assetClass": "STK", "yearsTrading": 9, "tradesPerYear": 20, "knowledgeLevel": "Good"}
+    new = {"investmentExperience": [stocks]}
+
+    assert errors(
+        caller.patch("changeFinancialInformation", {"accountId": number, "newFinancialInformation": new})
+    ) == ["Years trading of asset class STK exceed the years since the age of 18"]

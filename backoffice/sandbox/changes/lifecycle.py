@@ -21,6 +21,15 @@ def _funded(subject: Subject) -> str:
     return f"Account {subject.number} cannot be closed: its balance is not zero"
 
 
+def _open_isa(subject: Subject) -> str | None:
+    """The ISA whose general account this is, unless it is closed already."""
+    accounts, main = subject.sandbox.accounts, subject.trait("main account")
+    if main is None or accounts.trait(main, "satellite") != subject.number:
+        return None
+    isa = accounts.get(main)
+    return main if isa is not None and isa.status not in ("A", "C", "R") else None
+
+
 def _close(subject: Subject) -> list[str] | Accepted:
     """Taken between 08:00 and 11:00 in New York on a business day; otherwise done at the next 08:00."""
     if subject.account.status not in ("O", "Q"):
@@ -29,6 +38,8 @@ def _close(subject: Subject) -> list[str] | Accepted:
         return ["closeReason is missing"]
     if _is_funded(subject):
         return [_funded(subject)]
+    if (isa := _open_isa(subject)) is not None:
+        return [f"Account {subject.number} belongs to the ISA {isa} and cannot be closed alone"]
     local = subject.now.astimezone(NEW_YORK)
     today = local.date()
     if business.is_business_day(today) and CLOSING_BEGINS <= local.time() < CLOSING_ENDS:
