@@ -124,6 +124,8 @@ DOUBTS: tuple[Doubt, ...] = (
     _registration("10", "an object or an array under an operation of a PATCH", "patch_forms",
                   always="an array holds one operation"),
     _registration("10", "a change at once or after a review", "asynchronous_changes", "change_times"),
+    _registration("10", "updatePassword, whose key nobody has described", always="refused",
+                  unplayable="what encrypts the password and which key it names is not told"),
     _registration("12", "200 with the figure in the body, or 201 and 202", "instruction_http_status"),
     _registration("12", "a clientInstructionId that comes again", "dedupe_instruction_ids", "reuse_answer"),
     _registration("14", "PROCESSED of an announced deposit: recorded or received", "deposit_arrival_seconds",
