@@ -46,13 +46,15 @@ SIMPLIFIED = (
 )
 
 STRICT = (
-    "Signed bodies are bare compact JWS with RS256: another algorithm, a wrong kid, a clock beyond the leeway, a null member,"
-    " an unknown or misspelt property, a binary or non-ASCII character are refused (400, 401).",
+    "Signed bodies are bare compact JWS with RS256: another algorithm, a wrong kid, a clock beyond the leeway, a binary or"
+    " non-ASCII character and, in banking, a null member are refused (400). An unknown or misspelt property, or a value that"
+    " is not listed, is an Error in a 200 from /accounts and 400 elsewhere.",
     "A token's scopes are looked at call by call: one that is missing is 403. An assertion's audience, life and jti are"
     " looked at; a jti works once.",
     "No User-Agent is 403 as from IBKR's edge, without a problem document.",
     "An account of another master, and one that is not related to the session, is refused as if it did not exist.",
-    "Limits answer 429 and lead to the penalty box, which shuts the whole address out; calls from the box begin it anew.",
+    "Limits answer 429. Those of the trading side lead to the penalty box, which shuts the whole address out; calls from the"
+    " box begin it anew.",
     "Maintenance windows close their side at New York's and their region's hours, daylight saving included.",
     "Trading needs SSO, init, the second in which a session is established, and its primers: orders before"
     " /iserver/accounts, subaccounts before a portfolio, a first cold snapshot, presets overwritten by a TWS login.",

@@ -1,8 +1,22 @@
 """The pages of the simulated Client Portal that a client reaches by single sign-on."""
 
+from collections.abc import Mapping
 from html import escape
 
 from .accounts import AccountRow
+
+# The pages an ACTION opens, letter by letter; those of FRAMED can be shown without navigation.
+FRAMED = frozenset(
+    {
+        "AccountSettings", "AccountSettings&config=Profile", "AccountSettings&config=TradingPermissions", "Statement",
+        "RecurringInvestment", "TransactionHistory", "RpTransactionHistory", "TransferFunds", "TransferPositions",
+    }
+)  # fmt: skip
+PAGES = FRAMED | {
+    "AccountSettings&config=WhiteBranding", "FUNDING_INSTRUCTIONS", "DOC", "CS_WEB_TICKET", "CLOSE_ACCOUNT", "PASSWORDCHG",
+    "SECURE_LOGIN", "RM_TAX_FORMS", "CHANGE_EMAIL",
+}  # fmt: skip
+LINKAGE, HOME = "AA_LINKAGE", ""
 
 _STYLE = """
 body{margin:0;font:16px/1.5 system-ui,sans-serif;color:#1d2530;background:#eef1f5}
@@ -23,6 +37,20 @@ def _page(title: str, who: str, content: str) -> str:
         f"<header><b>IBKR Client Portal (simulated)</b><span>{escape(who)}</span></header><main>{content}</main>"
         "<footer>This is the sandbox's stand-in for IBKR's portal. Nothing here reaches Interactive Brokers.</footer></body></html>"
     )
+
+
+def asked_for(query: Mapping[str, str]) -> str:
+    """The page a link's parameters lead to; the portal's home for an unknown one, or one that is asked for without navigation
+    and cannot be shown so.
+    """
+    action = query.get("ACTION", "")
+    if query.get("forwardTo") == LINKAGE and query.get("masterAccountId"):
+        return LINKAGE
+    page = f"{action}&config={query['config']}" if action == "AccountSettings" and "config" in query else action
+    if page not in PAGES:
+        return HOME
+    cannot_be_framed = page not in FRAMED or "autoSelect" in query
+    return HOME if query.get("showNavBar") == "false" and cannot_be_framed else page
 
 
 def refused(reason: str) -> str:

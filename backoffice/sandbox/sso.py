@@ -121,7 +121,9 @@ def _credentials(call: Call, *optional: str) -> tuple[str, list[str]]:
     if missing:
         raise Refusal(invalid_arguments(*missing))
     others = body.get("alternativeIps", [])
-    addresses = [body["ip"], *(others if isinstance(others, list) else [others])]
+    if not isinstance(others, list):
+        raise Refusal(invalid_arguments(("alternativeIps", "Invalid or Missing required parameter")))
+    addresses = [body["ip"], *others]
     read = [_address(address) for address in addresses if isinstance(address, str)]
     is_too_new = not call.sandbox.config.get("ipv6_taken", True) and any(each and each.version == 6 for each in read)
     if len(read) < len(addresses) or not all(read) or is_too_new:
@@ -179,7 +181,7 @@ def _open_portal(sandbox: Sandbox, request: Request) -> Response:
     portal = secrets.token_urlsafe(24)
     sandbox.store.execute("UPDATE sso_links SET used_at = ?, portal = ? WHERE sid = ?", stamp(now), portal, sid)
     request.state.key = link["username"]
-    return _portal_page(sandbox, link["username"], request.query_params.get("ACTION", ""), portal)
+    return _portal_page(sandbox, link["username"], pages.asked_for(request.query_params), portal)
 
 
 def _finish(sandbox: Sandbox, request: Request, *, is_acknowledgement: bool = False) -> Response:

@@ -33,6 +33,35 @@ def test_a_link_opens_the_portal_once(caller: Caller) -> None:
     assert (second.status_code, "already been used" in second.text) == (403, True)
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("ACTION=Statement", "Statement"),
+        ("ACTION=statement", "Home"),
+        ("ACTION=Nowhere", "Home"),
+        ("action=Statement", "Home"),
+        ("ACTION=AccountSettings&config=Profile", "AccountSettings&amp;config=Profile"),
+        ("ACTION=AccountSettings&config=profile", "Home"),
+        ("ACTION=Statement&showNavBar=false", "Statement"),
+        ("ACTION=FUNDING_INSTRUCTIONS", "FUNDING_INSTRUCTIONS"),
+        ("ACTION=FUNDING_INSTRUCTIONS&showNavBar=false", "Home"),
+        ("ACTION=TransferFunds&autoSelect=U1000011&noPickerClear=T", "TransferFunds"),
+        ("ACTION=TransferFunds&autoSelect=U1000011&showNavBar=false", "Home"),
+        ("forwardTo=AA_LINKAGE&masterAccountId=F1000001", "AA_LINKAGE"),
+    ],
+)
+def test_a_link_leads_to_the_page_its_action_names_letter_by_letter(steady: Caller, asked: str, shown: str) -> None:
+    assert f"<dt>Page</dt><dd>{shown}</dd>" in visit(f"{link(steady)}&{asked}").text
+
+
+def test_alternative_addresses_come_in_a_list(steady: Caller) -> None:
+    body = {"credential": "aoife001", "ip": "127.0.0.1", "alternativeIps": "127.0.0.2"}
+
+    answer = steady.post("/sso-sessions", body)
+
+    assert (answer.status_code, answer.json()["invalidArguments"][0]["field"]) == (400, "alternativeIps")
+
+
 def test_a_link_dies_after_a_minute(caller: Caller) -> None:
     url = link(caller)
 
