@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from backoffice.ibkr.types.documents import ADDRESS_PROOFS, DOCUMENT_TYPES, IDENTITY_PROOFS
 from clients import rules, translate
+from clients.rules import facts
 from tests.clients.conftest import READY
 
 TODAY = date(2026, 11, 23)
@@ -141,3 +143,14 @@ def test_a_payload_for_the_eye_shows_no_personal_value() -> None:
     )
 
     assert shown == {"email": "••••@example.org", "phones": [{"number": "••••••678"}], "dateOfBirth": "1988-••-••"}
+
+
+@pytest.mark.parametrize("form", ["8001", "8002", "8360", *map(str, range(8541, 8550)), "9975"])
+def test_what_a_paper_may_be_is_in_the_words_the_client_sends(form: str) -> None:
+    """The forms of the table in account-management.md 8.2, and the two proofs."""
+    sent = {"8001": IDENTITY_PROOFS, "8002": ADDRESS_PROOFS}.get(form, DOCUMENT_TYPES)
+
+    offered = {word for word, _ in facts.proof_choices(form)}
+
+    assert offered
+    assert offered <= sent
