@@ -162,7 +162,8 @@ def _account(sandbox: Sandbox, master: Master, applying: Applicant, account: dic
     if values and not found:
         found += finances.criteria(values[0], products, account)
         if master.kind == "FD":
-            found += finances.gates(products, values[0].get("investmentExperience", []))
+            is_on_margin = account.get("margin") not in (None, "Cash")
+            found += finances.gates(products, values[0].get("investmentExperience", []), is_on_margin=is_on_margin)
     return found + _local_tax_forms(applying, account) + _named(sandbox, master, account)
 
 
@@ -236,6 +237,8 @@ def _customer(
             )
     if customer.get("meetAmlStandard") not in (None, "true"):
         found.append("Customers must meet the anti-money-laundering standard")
+    if customer.get("legalResidenceCountry") in rules.PROHIBITED:
+        found.append(f"Country of legal residence {customer['legalResidenceCountry']} is prohibited.")
     return found + rules.email(customer.get("email"), master.email)
 
 

@@ -54,6 +54,18 @@ ADDRESS_TYPES = frozenset(
         "Current Lease", "Evidence of Ownership of Property", "Other Document",
     }
 )  # fmt: skip
+# What a paper for these forms may be. Whether a paper may come without its type is not said; it may.
+DOCUMENT_TYPES = {
+    8360: {"CRS card of Lombardy", "Italian Electronic ID Card - CIE", "Italian Health Card (Tessera Sanitaria)"},
+    8541: {"Bank Statement", "Pay Slip", "Employer Confirmation", "Divorce Settlement", "Company Ownership"},
+    8542: {"Bank Statement", "Entitlement to Payments", "Severance"},
+    8543: {"Pay Slip", "Bank Statement", "Employer Confirmation"},
+    8544: {"Letter", "Bank Statement", "Check", "Will", "Brokerage Statement"},
+    8545: {"Brokerage Statement", "Tax Return"}, 8546: {"Ownership", "Brokerage Statement", "Tax Return"},
+    8547: {"Proof of Winnings", "Bank Statement", "Tax Return", "Brokerage Statement"},
+    8548: {"Bank Statement", "Pay Slip"}, 8549: {"Proof of Sale", "Current Lease"},
+    9975: {"Bank Statement", "Brokerage Statement", "Financial Statement"},
+}  # fmt: skip
 LONG_NAME = (
     "Unable to process documents::java.sql.SQLIntegrityConstraintViolationException: ORA-02291: integrity constraint"
     " (IBCUST.TOSEND_FKDOCUMENTID) violated \u2013 parent key not found"
@@ -98,6 +110,9 @@ def mistakes(sandbox: Sandbox, master: str, document: dict[str, Any], signers: l
             found.append("Expiration Date for Identification Document (Form 8001)")
     if form == 8002 and document.get("proofOfAddressType") not in ADDRESS_TYPES:
         found.append("Proof of Address Type (Form 8002) is either missing or is incorrect")
+    kinds, kind = DOCUMENT_TYPES.get(form) if isinstance(form, int) else None, document.get("documentType")
+    if kinds is not None and kind is not None and kind not in kinds:
+        found.append(payloads.unsupported("documentType", kind))
     return found
 
 

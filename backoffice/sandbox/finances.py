@@ -108,13 +108,13 @@ def is_experienced(row: dict[str, Any], gate: str) -> bool:
     return years >= 3 or (years >= 2 and knows_enough)
 
 
-def gates(products: set[str], rows: list[dict[str, Any]]) -> list[str]:
-    """What a broker's client lacks for the products asked for."""
+def gates(products: set[str], rows: list[dict[str, Any]], *, is_on_margin: bool) -> list[str]:
+    """What a broker's client lacks for the products asked for; the demonstration's broker is at IB-IE, where margin is one."""
     held = {row.get("assetClass"): row for row in rows}
     needed = {
         "STOCKS": "STK", "BONDS": "BOND", "OPTIONS": "OPT", "STOCK OPTIONS": "OPT", "FUTURES": "FUT", "FOREX": "CASH",
     }  # fmt: skip
-    found = []
+    found = ["Asset Experience is missing for asset class MRGN"] if is_on_margin and "MRGN" not in held else []
     for product in sorted(products & needed.keys()):
         row = held.get(needed[product])
         if row is not None and not is_experienced(row, needed[product]):

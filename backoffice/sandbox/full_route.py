@@ -51,7 +51,8 @@ def mistakes(applying: Applicant, account: dict[str, Any], employer_address: boo
 
 def _person(person: dict[str, Any], employer_address: bool) -> list[str]:
     found = [text for member, text in PERSON if person.get(member) in (None, [], {})]
-    places = [("Residence", person.get("residenceAddress", {}))]
+    home = person.get("residenceAddress", {})
+    places = [("Residence", home)]
     if not person.get("sameMailAddress") and person.get("mailingAddress"):
         places.append(("Mailing", person["mailingAddress"]))
     labels = (("street1", "Street"), ("city", "City"), ("postalCode", "Postal Code"))
@@ -61,6 +62,8 @@ def _person(person: dict[str, Any], employer_address: bool) -> list[str]:
             for member, label in labels
             if not place.get(member)
         ]
+    if home.get("country") == "IND" and not person.get("gender"):
+        found.append("Gender for Account Holder is missing.")
     card = person.get("identification", {})
     if not set(card) - {"citizenship", "citizenship2", "citizenship3", "issuingCountry", "expire", "expirationDate"}:
         found.append(NO_IDENTIFICATION)

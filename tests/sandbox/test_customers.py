@@ -313,6 +313,11 @@ def test_a_broker_needs_no_fees_and_judges_experience(broker: Broker) -> None:
         "Exception for accounts * Financial Criteria checks for Capabilities failed:"
         " {experience=Experience in OPT does not suffice for OPTIONS} occurred."
     ]
+    rich = [{**money[0], "investmentExperience": [{**green[0], "assetClass": "STK"}]}]
+    margin = {**spain, "financial": rich, "account__margin": "RegT"}
+    assert errors(broker.post("/accounts", application("b-4", **copy.deepcopy(margin)))) == [
+        "Asset Experience is missing for asset class MRGN"
+    ]
     assert errors(broker.post("/accounts", application("b-3", account__advisorWrapFees=...))) == [
         "Unable to determine client IB entity. Kindly provide valid Residence country and Legal Residence Country."
     ]

@@ -164,6 +164,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("representative who is no user of the master", {"account__accountRep": {"repDetails": [{"repId": "x", "percentage": 100}]}},
      "Account representative x is not a user of the master"),
+    ("legal residence prohibited", {"customer__legalResidenceCountry": "AFG"}, "legal residence AFG is prohibited"),
+    ("gender of a resident of India", {"holder__residenceAddress__country": "IND"}, "Gender for Account Holder is missing."),
     ("external id of the account over 64", {"account__externalId": "x" * 65}, "External id at the Account level exceeds 64"),
     ("external id of the holder over 64", {"holder__externalId": "x" * 65}, "External id at the Individual level exceeds 64"),
     ("regulatory null", {"customer__accountHolder__regulatoryInformation": None}, "Regulatory Information is missing."),
@@ -276,6 +278,9 @@ def test_cases_about_documents(full: Caller) -> None:
 
     assert submit(full, "r-3", {**form, "signedBy": ["Ada Wright"]}) == ["Signature not accepted."]
     assert submit(full, "r-3", {k: v for k, v in form.items() if k != "signedBy"}) == ["Signature not accepted."]
+    assert submit(full, "r-3", paper(8545, documentType="Will")) == [
+        "Unsupported value. Property:'documentType', value:'Will'"
+    ]
     wrong = {**form, "attachedFile": {**form["attachedFile"], "sha1Checksum": "0" * 40}}
     assert submit(full, "r-3", wrong) == ["File has a different SHA-1 check sum in the archived original"]
     assert submit(full, "r-3", paper(8001, proofOfIdentityType=None)) == [
