@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
+from allauth.account.utils import get_next_redirect_url
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.urls import resolve, reverse
@@ -33,16 +35,18 @@ def ask(request: HttpRequest) -> HttpResponse:
     if "text/html" not in request.headers.get("Accept", "text/html") and "*/*" not in request.headers.get("Accept", ""):
         return JsonResponse({"detail": SENTENCE, "code": "step_up_needed"}, status=403)
     if request.method == "POST":
+        place = request.get_full_path()
         request.session[STATE_SESSION_KEY] = {
             "callback": f"{__name__}.go_on",
-            "state": {"path": request.path, "query": request.GET.urlencode(), "sealed": _put_aside(request)},
-        }
-        place = request.get_full_path()
+            "state": {
+                "path": request.path, "query": request.GET.urlencode(), "place": place, "sealed": _put_aside(request),
+            },
+        }  # fmt: skip
     else:  # only files ask to be read: policy.needs_step_up
         place = (
             f"{reverse('people:file')}?{urlencode({'file': request.get_full_path(), 'back': _page_before(request)})}"
         )
-    return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': place})}")
+    return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({REDIRECT_FIELD_NAME: place})}")
 
 
 def dialog(request: HttpRequest, form: ConfirmForm) -> HttpResponse:
@@ -74,7 +78,14 @@ def _put_aside(request: HttpRequest) -> str:
 
 
 def go_on(request: HttpRequest, state: dict[str, Any]) -> HttpResponseBase:
-    """Carry out the form that was put aside. Called by allauth once the person has proven who they are."""
+    """Carry out the form that was put aside. Called by allauth once the person has proven who they are.
+
+    allauth calls it whatever the proof was for, so a form that was left at its question is dropped by the next one: whoever
+    proves who they are to fetch a file has not approved what they walked away from.
+    """
+    asked_for = get_next_redirect_url(request, REDIRECT_FIELD_NAME)
+    if asked_for != state.get("place"):
+        return HttpResponseRedirect(asked_for or reverse("home:today"))
     request.path = request.path_info = state["path"]
     try:
         kept = json.loads(unseal(state["sealed"], _place(request)))

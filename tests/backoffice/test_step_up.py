@@ -115,6 +115,20 @@ def test_what_one_person_left_waiting_is_not_carried_out_by_the_next(
     assert not Invitation.objects.exists()
 
 
+def test_what_was_left_behind_is_not_carried_out_by_a_proof_for_something_else(time: Any, administrator: User) -> None:
+    client = sign_in(administrator)
+    time.shift(301)
+    client.post("/people/invite/", SEAT)  # and then not answered: another page is opened instead
+
+    asked = client.get("/audit/export/")
+    after = parse_qs(urlsplit(asked["Location"]).query)["next"][0]
+    answer = client.post(asked["Location"], {"password": PASSWORD, "next": after})
+
+    assert answer["Location"] == after
+    assert not Invitation.objects.exists()
+    assert "account_reauthentication_state" not in client.session
+
+
 def test_a_fragment_is_answered_by_a_dialog_and_then_goes_again(time: Any, administrator: User) -> None:
     client = sign_in(administrator)
     time.shift(301)
