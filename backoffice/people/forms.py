@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.forms import ReauthenticateForm as PasswordAgain
+from allauth.core import context, ratelimit
 from allauth.mfa.base.forms import ReauthenticateForm as CodeAgain
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
@@ -127,6 +128,9 @@ class ConfirmForm(forms.Form):
         self.judge: PasswordAgain | CodeAgain | None = None
 
     def clean_proof(self) -> str:
+        # As on allauth's own pages: so many tries of one person a minute, from however many addresses.
+        if not ratelimit.consume(context.request, action="reauthenticate", user=self.user):
+            raise forms.ValidationError("Too many tries. Wait a minute, then try again.")
         proof: str = self.cleaned_data["proof"]
         is_code = self.takes_codes and proof.strip().isdigit() and len(proof.strip()) <= 8
         judge = (

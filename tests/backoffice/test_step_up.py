@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.test import Client
 from django.urls import URLResolver, get_resolver
 
@@ -144,6 +145,25 @@ def test_a_fragment_is_answered_by_a_dialog_and_then_goes_again(time: Any, admin
     assert (wrong.status_code, b"The password is not right." in wrong.content) == (422, True)
     assert (right.status_code, right["HX-Trigger"], right.content) == (200, "bo:confirmed", b"")
     assert again["Location"] == "/people/"
+
+
+def test_guessing_in_the_dialog_from_many_addresses_is_stopped(time: Any, administrator: User) -> None:
+    cache.clear()
+    client = sign_in(administrator)
+
+    answers = [
+        client.post(
+            "/account/confirm/", {"proof": f"wrong horse {last}"}, headers={"HX-Request": "true"},
+            REMOTE_ADDR=f"10.0.0.{last}",
+        ).content.decode()
+        for last in range(1, 12)
+    ]  # fmt: skip
+    right = client.post(
+        "/account/confirm/", {"proof": PASSWORD}, headers={"HX-Request": "true"}, REMOTE_ADDR="10.0.1.1"
+    )
+
+    assert ["Too many tries" in each for each in answers] == [False] * 10 + [True]
+    assert (right.status_code, "Too many tries" in right.content.decode()) == (422, True)
 
 
 def test_a_code_of_the_app_proves_as_well_as_the_password_once(time: Any, administrator: User) -> None:
