@@ -2,8 +2,10 @@
 
 Principals approve and administrators choose the principals: an administrator alone could seat two strangers and have them
 approve each other. So giving one of these roles, by change, by invitation or by opening an account again, waits until
-another principal or administrator agrees. Taking is never held up. Where nobody else is there to agree, in a new firm, it
-is done at once; with a first principal and a first administrator that ends for good, since the last of each stays.
+another principal or administrator agrees. So does a seat in operations where a policy, in force or approved for a later
+day, lets operations approve: two strangers there would do as well. Taking is never held up. Where nobody else is there to
+agree, in a new firm, it is done at once; with a first principal and a first administrator that ends for good, since the
+last of each stays.
 """
 
 from django.db import transaction
@@ -13,6 +15,8 @@ from backoffice.audit.services import Standing, digest, record, standing
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, NotPermitted
 from backoffice.people.models import Invitation, Role, SeatChange, SeatStatus, User
+from backoffice.people.policies import services as policies
+from backoffice.people.policies.document import Document, read
 from backoffice.people.policy import may
 
 POWERFUL = frozenset({Role.PRINCIPAL.value, Role.ADMINISTRATOR.value})
@@ -31,10 +35,17 @@ def may_decide(change: SeatChange, user: User) -> bool:
 
 def needs_second_person(role: str, *, by: User, about: User | None = None) -> bool:
     """Tell whether giving `role` must wait: it has power, and somebody else is there to agree."""
-    if role not in POWERFUL:
+    if role not in POWERFUL and not (role == Role.OPERATIONS and _operations_approve()):
         return False
     not_second = {by.pk} | ({about.pk} if about else set())
     return User.objects.filter(role__in=POWERFUL, is_active=True).exclude(pk__in=not_second).exists()
+
+
+def _operations_approve() -> bool:
+    """Tell whether operations may approve something, now or under a version that has been agreed to."""
+    documents: list[Document] = [policies.in_force().document]
+    documents += [read(row.document_text) for row in policies.scheduled()]
+    return any(Role.OPERATIONS in rule.roles for document in documents for rule in document.approvals if rule.approvals)
 
 
 def ask(*, role: str, by: User, person: User | None = None, invitation: Invitation | None = None) -> SeatChange:

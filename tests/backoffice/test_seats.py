@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from backoffice.core.errors import Conflict, NotPermitted
 from backoffice.home import second_persons
 from backoffice.people import seats, services
 from backoffice.people.models import ApiToken, Invitation, SeatChange, SeatStatus, User
+from backoffice.people.policies import services as policies
+from backoffice.people.policies.document import APPROVERS, FIRST, ApprovalRule
 
 pytestmark = pytest.mark.django_db
 
@@ -285,3 +289,43 @@ def test_without_the_forms_own_token_nothing_is_made(
 
     assert client.post(url, typed).status_code == 422
     assert made() == 0
+
+
+def test_a_seat_in_operations_waits_where_the_policy_lets_operations_approve(
+    administrator: User, principal: User, second_principal: User, viewer: User
+) -> None:
+    rule = ApprovalRule("withdrawal", 1, roles=APPROVERS["operations"])
+    proposed = policies.propose(
+        replace(FIRST, approvals=(rule,)), by=principal, reason="The desk decides", effective_at=clock.now(), based_on=1
+    )
+    policies.approve(proposed, by=second_principal, document_sha256=proposed.document_sha256)
+
+    services.invite(email="g@example.com", name="Gil Ghost", role="operations", books=(), by=administrator, link=str)
+    services.change_role(viewer, role="operations", by=administrator)
+
+    assert role_of(viewer) == "viewer"
+    assert seats.waiting().filter(role="operations").count() == 2
+    assert Invitation.objects.get().sent_at is None
+
+
+def test_a_seat_in_operations_waits_from_the_day_a_coming_policy_is_approved(
+    administrator: User, principal: User, second_principal: User, viewer: User
+) -> None:
+    rule = ApprovalRule("withdrawal", 1, roles=APPROVERS["operations"])
+    proposed = policies.propose(
+        replace(FIRST, approvals=(rule,)), by=principal, reason="The desk decides",
+        effective_at=clock.now() + timedelta(days=7), based_on=1,
+    )  # fmt: skip
+    policies.approve(proposed, by=second_principal, document_sha256=proposed.document_sha256)
+
+    services.change_role(viewer, role="operations", by=administrator)
+
+    assert role_of(viewer) == "viewer"
+
+
+def test_a_seat_in_operations_is_given_at_once_where_only_principals_approve(
+    administrator: User, principal: User, viewer: User
+) -> None:
+    services.change_role(viewer, role="operations", by=administrator)
+
+    assert role_of(viewer) == "operations"
