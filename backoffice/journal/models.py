@@ -260,6 +260,11 @@ class Release(models.Model):
             models.UniqueConstraint(fields=["submission", "person", "for_attempt"], name="one_release_per_person")
         ]
 
+    @property
+    def still_counts(self) -> bool:
+        """Whether this person could say so now, as for an approval. The database holds the same rule."""
+        return may(self.person, "journal.release")
+
 
 class AttemptOutcome(models.TextChoices):
     NOT_SENT = "not_sent", "No byte left"

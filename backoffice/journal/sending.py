@@ -104,7 +104,18 @@ def _lost_right(row: Submission) -> str:
     for approval in row.approvals.select_related("approver", "submission"):
         if not approval.still_counts:
             return f"{approval.approver.name}, who approved it, may no longer approve"
-    return row.why_not_sent
+    return _lost_release(row) or row.why_not_sent
+
+
+def _lost_release(row: Submission) -> str:
+    newest = row.releases.aggregate(last=Max("for_attempt"))["last"]
+    if newest is None:
+        return ""
+    words = list(row.releases.filter(for_attempt=newest).select_related("person"))
+    if sum(each.still_counts for each in words) >= 2:
+        return ""
+    lost = next(each for each in words if not each.still_counts)
+    return f"{lost.person.name}, who released it, may no longer release"
 
 
 def _parks(row: Submission) -> bool:

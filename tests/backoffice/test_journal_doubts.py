@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from backoffice.broker.models import BrokerageSession
 from backoffice.core import clock
@@ -16,8 +16,9 @@ from backoffice.core.errors import Conflict, InvalidInput
 from backoffice.ibkr import errors as ibkr
 from backoffice.journal import processes, sending, sweeps
 from backoffice.journal import services as journal
-from backoffice.journal.models import State, Submission
+from backoffice.journal.models import Release, State, Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, NotSent
+from backoffice.people.models import User
 from tests.journal_rows import make_absent, make_open, make_submission, make_unknown, send
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +125,36 @@ def test_two_people_release_what_is_proven_absent_under_its_own_key(
     assert claimed.key == key
     sending.settle(claimed, sending.attempt(claimed, lambda: Accepted("1")))
     assert [attempt.number for attempt in submission.attempts.all()] == [1, 2]
+
+
+@pytest.mark.parametrize("lost", [{"role": "advisor"}, {"is_active": False}])
+def test_the_word_of_somebody_who_may_not_release_any_more_does_not_count(
+    lost: dict[str, Any], master: Any, advisor: Any, operations: Any, principal: Any, second_principal: Any
+) -> None:
+    submission = make_absent(master, advisor)
+    journal.release(submission, by=operations, evidence="IBKR ticket 1")
+    User.objects.filter(pk=operations.pk).update(**lost)
+
+    journal.release(submission, by=principal, evidence="IBKR ticket 1")
+    one_word = Submission.objects.get(pk=submission.pk).state
+    journal.release(submission, by=second_principal, evidence="IBKR ticket 1")
+
+    assert one_word == State.ABSENT
+    assert Submission.objects.get(pk=submission.pk).state == State.READY
+
+
+def test_the_database_counts_the_words_of_those_who_may_release_only(
+    master: Any, advisor: Any, operations: Any, principal: Any
+) -> None:
+    submission = make_absent(master, advisor)
+    for person in (operations, principal):
+        Release.objects.create(
+            submission=submission, person=person, evidence="x", for_attempt=submission.attempts.count(), at=clock.now()
+        )
+    User.objects.filter(pk=operations.pk).update(role="advisor")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Submission.objects.filter(pk=submission.pk).update(state=State.READY)
 
 
 def test_what_is_unknown_cannot_be_withdrawn_or_released(master: Any, operations: Any, principal: Any) -> None:

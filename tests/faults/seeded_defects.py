@@ -131,7 +131,7 @@ DEFECTS = (
     ),
     Defect(
         "a release by one person",
-        ((SERVICES, "if submission.releases.filter(for_attempt=number).count() >= 2:", "if number:"),),
+        ((SERVICES, "if sum(each.still_counts for each in words) >= 2:", "if number:"),),
         f"{DOUBTS}::test_two_people_release_what_is_proven_absent_under_its_own_key",
     ),
     Defect(
