@@ -87,11 +87,15 @@ def open_portal(*, account: Account, address: str, page: str, by: User) -> Inqui
 
 @transaction.atomic
 def take_portal_link(inquiry_pk: str, *, by: User) -> tuple[Inquiry | None, str]:
-    """Return an inquiry and, once, its link; with the link read the row is gone. (None, "") when it is not this person's."""
+    """Return an inquiry and, once, its link; with the link read the row is gone. (None, "") when it is not this person's,
+    or its account is not in their books any more.
+    """
     inquiry = Inquiry.objects.select_for_update().filter(
         pk=inquiry_pk, kind="clients.answer_portal_link", asked_by=by
     ).first()  # fmt: skip
-    if inquiry is None or not inquiry.is_final:
+    if inquiry is None or not Account.objects.visible_to(by).filter(pk=inquiry.params["account"]).exists():
+        return None, ""
+    if not inquiry.is_final:
         return inquiry, ""
     answer: dict[str, Any] = inquiry.answer or {}
     link = str(answer.get("url", ""))

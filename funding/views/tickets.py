@@ -133,7 +133,9 @@ def ask_withdrawable(request: HttpRequest) -> HttpResponse:
 @require_safe
 @requires("funding.request")
 def withdrawable(request: HttpRequest, pk: UUID) -> HttpResponse:
-    inquiry = get_object_or_404(Inquiry, pk=pk, asked_by=reader(request), kind="funding.answer_withdrawable")
+    user = reader(request)
+    inquiry = get_object_or_404(Inquiry, pk=pk, asked_by=user, kind="funding.answer_withdrawable")
+    get_object_or_404(Account.objects.visible_to(user), pk=inquiry.params["account"])  # books change meanwhile
     if not inquiry.is_final:
         return HttpResponse(status=204)  # what stands there stays, and asks again
     return _draw_withdrawable(request, inquiry)

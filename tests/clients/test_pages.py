@@ -18,7 +18,7 @@ from backoffice.journal.models import Inquiry, Submission
 from clients import translate
 from clients.models import AccountTask, Application, Client, Document, MaintenanceRequest
 from clients.selectors import today
-from clients.services import applications, maintenance
+from clients.services import applications, maintenance, people
 from clients.services.applications import SeenTask
 from tests import papers
 
@@ -562,3 +562,18 @@ def test_search_finds_names_and_accounts_of_ones_own_book(
     }
     assert "Friederike Sonnwald" in {hit.title for hit in selectors.search(advisor, "friede")}
     assert [hit for hit in selectors.search(other_advisor, "friede") if hit.kind == "Client"] == []
+
+
+def test_the_way_into_the_portal_of_a_client_lost_meanwhile_is_shut(
+    open_account: Make, master: Any, advisor: Any, browse: Any
+) -> None:
+    inquiry = people.open_portal(account=open_account(master), address="127.0.0.1", page="", by=advisor)
+    inquiry.answer_text, inquiry.state = '{"url": "https://portal.example/sso"}', "answered"
+    inquiry.save()
+    advisor.books.clear()
+
+    answer = browse(advisor).get(reverse("clients:portal_wait", args=[inquiry.pk]))
+
+    assert answer.status_code == 404
+    assert "portal.example" not in answer.content.decode() + str(answer.headers)
+    assert Entry.objects.filter(action="clients.open_portal").count() == 1

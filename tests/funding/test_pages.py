@@ -225,6 +225,23 @@ def test_withdrawable_cash_is_asked_by_a_worker_and_shown_only_to_who_asked(
     assert sign_in(operations).get(url).status_code == 404
 
 
+def test_what_was_asked_of_a_book_that_is_lost_since_is_not_shown(
+    sign_in: Any, advisor: Any, account: Any, bank: Any
+) -> None:
+    browser = sign_in(advisor)
+    browser.post(reverse("funding:ask_withdrawable"), {"account": account.number, "currency": "USD"})
+    inquiry = Inquiry.objects.get()
+    inquiry.answer_text = '{"amount": "48250.40", "currency": "USD", "as_of": "2026-11-23T15:00:00+00:00"}'
+    inquiry.state = "answered"
+    inquiry.save()
+    advisor.books.clear()
+
+    answer = browser.get(reverse("funding:withdrawable", args=[inquiry.pk]))
+
+    assert answer.status_code == 404
+    assert "48,250.40" not in answer.content.decode()
+
+
 def test_what_ibkr_said_can_leave_stops_a_larger_amount(sign_in: Any, advisor: Any, account: Any, bank: Any) -> None:
     browser = sign_in(advisor)
     browser.post(reverse("funding:ask_withdrawable"), {"account": account.number, "currency": "USD"})
