@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from backoffice.audit import services as audit
+from backoffice.audit.models import Entry
 from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, NotPermitted
@@ -85,17 +86,26 @@ def save_draft(*, application: Application, values: Mapping[str, Any], by: User)
 
 
 def note_shown(*, application: Application, section: str, by: User) -> None:
-    """Write down that a section of the form was opened with personal values that somebody else typed last.
+    """Write down that a section of the form was opened with personal values in fields that somebody else has typed into.
 
-    Called before the section is drawn. Whoever is filling it in sees nothing they did not type, and leaves no entry.
+    Called before the section is drawn. Whoever is filling it in alone sees nothing they did not type, and leaves no entry;
+    who typed into which field is in the audit, so that touching another field makes nobody its writer.
     """
     draft = application.draft
-    shown = sorted(name for name in rules.PERSONAL if rules.section_of(name) == section and draft.get(name))
-    if shown and application.saved_by_id != by.pk:
+    shown = {name for name in rules.PERSONAL if rules.section_of(name) == section and draft.get(name)}
+    if shown and (foreign := sorted(shown & _typed_by_others(application, by))):
         audit.record(
             "clients.show_draft", by=by, on=application, summary="Personal fields of a draft shown, to be filled in",
-            fields=shown, disclosed=[application.client] if application.client else [application],
+            fields=foreign, disclosed=[application.client] if application.client else [application],
         )  # fmt: skip
+
+
+def _typed_by_others(application: Application, by: User) -> set[str]:
+    saved = Entry.objects.filter(
+        action="clients.save_draft", subject_model=application._meta.label_lower, subject_id=str(application.pk)
+    )
+    others = saved.exclude(actor=by).values_list("data", flat=True)
+    return {name for data in others for name in data.get("fields", ())}
 
 
 def _typed(value: Any) -> Any:

@@ -18,7 +18,7 @@ from backoffice.journal.models import Inquiry, Submission
 from clients import translate
 from clients.models import AccountTask, Application, Client, Document, MaintenanceRequest
 from clients.selectors import today
-from clients.services import applications, maintenance, people
+from clients.services import applications, drafts, maintenance, people
 from clients.services.applications import SeenTask
 from tests import papers
 
@@ -577,3 +577,28 @@ def test_the_way_into_the_portal_of_a_client_lost_meanwhile_is_shut(
     assert answer.status_code == 404
     assert "portal.example" not in answer.content.decode() + str(answer.headers)
     assert Entry.objects.filter(action="clients.open_portal").count() == 1
+
+
+def test_whoever_changes_one_field_of_a_draft_still_leaves_a_line_when_the_rest_is_shown(
+    draft: Make, master: Any, advisor: Any, operations: Any, browse: Any
+) -> None:
+    application = draft(master)
+    browser = browse(operations)
+    browser.post(reverse("clients:application_field", args=[application.pk, "margin"]), {"margin": "RegT"})
+
+    page = browser.get(reverse("clients:application_edit", args=[application.pk, "holder"]))
+
+    assert "1988-02-11" in page.content.decode()
+    shown = Entry.objects.get(action="clients.show_draft")
+    assert (shown.actor, "date_of_birth" in shown.data["fields"]) == (operations, True)
+
+
+def test_what_a_person_typed_alone_is_shown_to_them_without_a_line(
+    draft: Make, master: Any, advisor: Any, operations: Any, browse: Any
+) -> None:
+    application = draft(master)
+    drafts.save_draft(application=application, values={"margin": "RegT"}, by=operations)
+
+    browse(advisor).get(reverse("clients:application_edit", args=[application.pk, "holder"]))
+
+    assert not Entry.objects.filter(action="clients.show_draft").exists()
