@@ -39,6 +39,8 @@ def send_document(
         raise NotPermitted("Only advisors, operations and principals may send documents.")
     repeated: Document | None = Document.objects.defer("content").filter(intent=intent).first()
     if repeated is not None:
+        if (repeated.uploaded_by_id, repeated.task_id) != (by.pk, task.pk):
+            raise Conflict("This form was sent before, for something else. Open it again.")
         return repeated
     safe = uploads.check(content)
     task = (

@@ -23,7 +23,7 @@ LONGEST_TYPED = 400
 
 @transaction.atomic
 def start_application(*, intent: uuid.UUID, book: Book, master: MasterAccount, by: User) -> Application:
-    """Begin a draft. The same intent yields the same draft. Raises NotPermitted."""
+    """Begin a draft. The same intent yields the same draft. Raises NotPermitted, Conflict when it was used elsewhere."""
     if not may(by, "clients.apply"):
         raise NotPermitted("Only advisors, operations and principals may apply for accounts.")
     if not by.sees_every_book and not book.members.filter(pk=by.pk).exists():
@@ -40,6 +40,8 @@ def start_application(*, intent: uuid.UUID, book: Book, master: MasterAccount, b
             "stage_since": now,
         },
     )
+    if (application.owner_id, application.book_id) != (by.pk, book.pk):
+        raise Conflict("This form was sent before, for something else. Open it again.")
     if is_new:
         audit.record("clients.start_application", by=by, on=application, summary="Application started")
         save_draft(

@@ -67,6 +67,8 @@ def _request(
     Account.objects.select_for_update().get(pk=account.pk)
     repeated: MaintenanceRequest | None = MaintenanceRequest.objects.filter(intent=intent).first()
     if repeated is not None:
+        if (repeated.requested_by_id, repeated.account_id, repeated.kind) != (by.pk, account.pk, kind):
+            raise Conflict("This form was sent before, for something else. Open it again.")
         return repeated
     if not account.is_open:
         raise Conflict(f"IBKR changes open accounts only; {account.number} is not open.")

@@ -360,3 +360,39 @@ def test_the_newest_submission_belongs_to_the_application(submitted: Make, maste
 
     assert found is not None
     assert found.subject == application
+
+
+# ---- the key of a form in other hands
+
+
+def test_the_form_key_of_another_person_finds_nothing_of_theirs(
+    draft: Make, open_account: Make, master: Any, advisor: Any, other_advisor: Any, other_book: Any
+) -> None:
+    application = draft(master)
+    account = open_account(master)
+    foreign = open_account(master, number="U1000014")
+    foreign.client.book = other_book
+    foreign.client.save()
+    case = maintenance.request_alias(account=account, alias="House", intent=uuid.uuid4(), by=advisor)
+
+    with pytest.raises(Conflict):
+        drafts.start_application(intent=application.intent, book=other_book, master=master, by=other_advisor)
+    with pytest.raises(Conflict):
+        maintenance.request_alias(account=foreign, alias="Boat", intent=case.intent, by=other_advisor)
+
+
+def test_the_form_key_of_a_document_answers_its_own_task_and_person_only(
+    open_account: Make, master: Any, advisor: Any, operations: Any
+) -> None:
+    task = paper_task(open_account(master))
+    other = AccountTask.objects.create(
+        account=task.account, form_number="8001", form_name="Proof of Identity", action="to send", since=clock.now(),
+        as_of=clock.now(),
+    )  # fmt: skip
+    intent = uuid.uuid4()
+    sent = give(task, advisor, intent=intent)
+
+    for elsewhere, person in ((task, operations), (other, advisor)):
+        with pytest.raises(Conflict):
+            give(elsewhere, person, intent=intent)
+    assert give(task, advisor, intent=intent).pk == sent.pk

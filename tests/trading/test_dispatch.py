@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backoffice.core import clock
+from backoffice.core.errors import Conflict
 from backoffice.journal import dry_run, inquiries
 from backoffice.journal.models import Inquiry, InquiryState, State
 from backoffice.people.models import Role, User
@@ -541,3 +542,13 @@ def test_an_id_no_rule_names_waits_for_a_person(
     assert order.submission is not None
     assert order.submission.state == State.QUESTION
     assert sandbox.ledger("order") == []
+
+
+def test_the_form_key_of_a_group_finds_nothing_of_another_person(desk: Any, advisor: Any, principal: Any) -> None:
+    change = define(desk, advisor)
+
+    with pytest.raises(Conflict):
+        define(desk, principal, intent=change.intent)
+    with pytest.raises(Conflict):
+        define(desk, advisor, name="Income", intent=change.intent)
+    assert define(desk, advisor, intent=change.intent).pk == change.pk

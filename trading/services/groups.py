@@ -46,14 +46,15 @@ def define_group(
     Raises InvalidInput naming the form's field, NotPermitted, Conflict.
     """
     _must_be_allowed(by)
-    if (made := GroupChange.objects.filter(intent=intent).first()) is not None:
+    kind = ChangeKind.REPLACE if replaces else ChangeKind.CREATE
+    if (made := _made_before(intent, kind, name, by)) is not None:
         return made
     _check_definition(master, name, method, members, by)
     _must_be_free(master, name, replaces)
     change = GroupChange(
         intent=intent,
         master=master,
-        kind=ChangeKind.REPLACE if replaces else ChangeKind.CREATE,
+        kind=kind,
         name=name,
         previous_name=replaces.name if replaces else "",
         method=method,
@@ -69,12 +70,19 @@ def define_group(
 def remove_group(group: AllocationGroup, *, by: User, intent: UUID) -> GroupChange:
     """Record that a group shall go, and promise to tell IBKR. Raises NotPermitted, Conflict."""
     _must_be_allowed(by)
-    if (made := GroupChange.objects.filter(intent=intent).first()) is not None:
+    if (made := _made_before(intent, ChangeKind.DELETE, group.name, by)) is not None:
         return made
     _must_be_free(group.master, group.name, group)
     if group.orders.working().exists():
         raise Conflict(f"An order to {group.name} is still open. Wait for its end, or cancel it first.")
     return _promise(GroupChange(intent=intent, master=group.master, kind=ChangeKind.DELETE, name=group.name), by)
+
+
+def _made_before(intent: UUID, kind: ChangeKind, name: str, by: User) -> GroupChange | None:
+    made = GroupChange.objects.filter(intent=intent).first()
+    if made is not None and (made.requested_by_id, made.kind, made.name) != (by.pk, kind, name):
+        raise Conflict("This form was sent before, for something else. Open it again.")
+    return made
 
 
 def _must_be_allowed(by: User) -> None:
