@@ -181,3 +181,18 @@ def test_a_runaway_loop_of_ten_threads_makes_no_more_than_the_cap(withdraw: Ask,
     assert len(refusals) == 7
     assert "The firm may have 3 withdrawals each day" in refusals[0]
     assert LimitCounter.objects.get().count == 3
+
+
+@pytest.mark.django_db
+def test_a_limit_of_the_firm_does_not_tell_what_the_other_books_moved(
+    withdraw: Ask, principal: User, second_principal: User
+) -> None:
+    put_in_force(replace(FIRST, limits=(Limit("withdrawal", "firm", "day", 900, Decimal(2_000)),)), principal,
+                 second_principal)  # fmt: skip
+    withdraw(intent=uuid.uuid4())
+
+    with pytest.raises(Conflict) as refused:
+        withdraw(intent=uuid.uuid4(), duplicate_reason="The second of two")
+
+    assert "The firm may have USD 2,000 of withdrawals each day; this would be more." in str(refused.value)
+    assert "2,500" not in str(refused.value)

@@ -70,7 +70,6 @@ def _must_fit(limit: Limit, owner: str, facts: Facts, count: int, usd: Decimal) 
     if facts.amount_usd is None:
         raise Conflict(f"The limit of USD {limit.usd:,.0f} a {limit.window} cannot be checked without a rate. {helps}")
     if usd > limit.usd:
-        raise Conflict(
-            f"{whose} may have USD {limit.usd:,.0f} of {what}s each {limit.window};"
-            f" with this it would be USD {usd:,.0f}. {helps}"
-        )
+        # How much the firm has moved is told to nobody here: most of it is other people's books.
+        would_be = "this would be more" if owner == "firm" else f"with this it would be USD {usd:,.0f}"
+        raise Conflict(f"{whose} may have USD {limit.usd:,.0f} of {what}s each {limit.window}; {would_be}. {helps}")
