@@ -185,6 +185,15 @@ def test_ready_says_of_each_part_whether_it_works_and_how_old_its_sign_is(client
     assert body["session"]["ok"] is True
 
 
+def test_ready_names_no_login_of_the_firm_to_strangers(client: Client, master: Any) -> None:
+    BrokerageSession.objects.create(master=master, state=SessionState.COMPETING)
+
+    answer = client.get("/readyz")
+
+    assert answer.json()["session"] == {"ok": False, "age": None, "detail": "1 of 1 not live"}
+    assert master.username not in answer.content.decode()
+
+
 def test_ready_is_refused_while_the_workers_are_silent(client: Client) -> None:
     answer = client.get("/readyz")
 
