@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import traceback
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from pydantic import AliasChoices
 
 from backoffice.ibkr import types
+from backoffice.ibkr.types.accounts import AccountStatus
 from backoffice.ibkr.types.base import Answer
+from backoffice.ibkr.types.changes import AddressChange
 from backoffice.ibkr.types.history import History
 
 for _module in pkgutil.walk_packages(types.__path__, f"{types.__name__}."):
@@ -96,3 +99,16 @@ def test_no_mixture_of_members_breaks_an_answer(data: st.DataObject) -> None:
     members = data.draw(st.dictionaries(st.sampled_from(names_of(model)), st.sampled_from(HOSTILE)))
 
     read(model, {**IDENTIFIED, **members})
+
+
+def test_what_cannot_be_read_is_named_and_never_quoted() -> None:
+    """A traceback with its causes is what a log keeps of a failed task."""
+    secret = "718293645"
+    for read in (
+        lambda: AccountStatus.read({"accountId": [secret], "status": {"x": secret}}),
+        lambda: AddressChange.model_validate({"street1": {"x": secret}, "unknown": secret}),
+    ):
+        with pytest.raises(ValueError) as refused:  # noqa: PT011 (pydantic's is one too)
+            read()
+
+        assert secret not in "".join(traceback.format_exception(refused.value))

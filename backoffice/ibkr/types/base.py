@@ -24,6 +24,7 @@ class Request(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         str_strip_whitespace=True,
+        hide_input_in_errors=True,  # what is wrong is named, never quoted: a traceback ends in a log
     )
 
     def wire_members(self) -> dict[str, Any]:
@@ -34,7 +35,9 @@ class Request(BaseModel):
 class Answer(BaseModel):
     """An answer: unknown fields are tolerated, and `raw` keeps everything IBKR said, redacted by field name."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, validate_by_alias=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True
+    )
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -54,7 +57,8 @@ class Answer(BaseModel):
             answer = cls.model_validate(dict(data), by_alias=True, by_name=False)
         except ValidationError as problem:
             where = ", ".join(".".join(str(part) for part in error["loc"]) for error in problem.errors())
-            raise ValueError(f"{cls.__name__} cannot be read: {where}") from problem
+            # The causes quote what IBKR said, which may be a person's number; a log keeps them with the traceback.
+            raise ValueError(f"{cls.__name__} cannot be read: {where}") from None
         answer.__dict__[_RAW] = Veiled(redact_members, data if raw is None else raw)
         return answer
 
