@@ -1,8 +1,9 @@
 """Who saw a person: reveals, downloads and exports by whom they were about; and a bound on how many one person may have.
 
 An insider who reads client after client is let through up to an hour's share of each kind (`BOUNDS`): values revealed,
-files of many people, documents of one, and people read by programs. What uses the share up also writes an alarm for the
-principals, and more is refused (reliability.md Z13). A program's share counts for its owner, whichever token it holds.
+drafts opened that others typed, files of many people, documents of one, and people read by programs. What uses the share
+up also writes an alarm for the principals, and more is refused (reliability.md Z13). A program's share counts for its
+owner, whichever token it holds.
 """
 
 import json
@@ -42,14 +43,29 @@ class Bound:
 
     def taken(self, by: Any) -> int:
         """Return how much of it this person has had within the last hour."""
-        entries = Entry.objects.filter(actor=by, action__in=self.actions, at__gt=clock.now() - HOUR)
         if not self.counts_people:
-            return entries.count()
-        return Disclosure.objects.filter(entry__in=entries).values("subject_model", "subject_id").distinct().count()
+            return Entry.objects.filter(actor=by, action__in=self.actions, at__gt=clock.now() - HOUR).count()
+        return self._people(by).count()
+
+    def adds(self, by: Any, rows: Sequence[models.Model]) -> bool:
+        """Tell whether these would be more of it: people that were had within the hour already are not."""
+        if not self.counts_people:
+            return True
+        keys = {str(row.pk) for row in rows}
+        return self._people(by).filter(subject_id__in=keys).count() < len(keys)
+
+    def _people(self, by: Any) -> "models.QuerySet[Any, Any]":
+        entries = Entry.objects.filter(actor=by, action__in=self.actions, at__gt=clock.now() - HOUR)
+        return Disclosure.objects.filter(entry__in=entries).values("subject_model", "subject_id").distinct()
 
 
 BOUNDS = (
     Bound("REVEALS_PER_HOUR", "audit.mass_reveal", "revealed", "values", ("clients.reveal",)),
+    # The form shows in the clear what others typed, so it is bounded as the eye on a client's page is.
+    Bound(
+        "REVEALS_PER_HOUR", "audit.mass_drafts", "opened", "drafts that others typed", ("clients.show_draft",),
+        counts_people=True,
+    ),
     Bound(
         "EXPORTS_PER_HOUR", "audit.mass_export", "exported", "files",
         ("clients.export", "funding.export", "trading.export", "audit.export", "audit.evidence"),
@@ -74,11 +90,11 @@ def let_out(
     """
     bound = _BOUND_OF[action]
     by._meta.model._base_manager.select_for_update().get(pk=by.pk)
-    before = bound.taken(by)
-    if before >= bound.allowed:
+    before, disclosed = bound.taken(by), list(disclosed)
+    if before >= bound.allowed and bound.adds(by, disclosed):
         raise NotPermitted(f"You have {bound.did} {before} {bound.what} within an hour. The next is possible later.")
     written = services.record(action, by=by, on=on, disclosed=disclosed, **entry)
-    if bound.taken(by) >= bound.allowed:
+    if before < bound.allowed <= bound.taken(by):
         services.record(
             bound.alarm, by=by, of=action,
             summary=f"{bound.allowed} {bound.what} {bound.did} within an hour; further ones are refused",

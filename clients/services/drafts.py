@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from backoffice.audit import disclosures
 from backoffice.audit import services as audit
 from backoffice.audit.models import Entry
 from backoffice.broker.models import MasterAccount
@@ -91,12 +92,13 @@ def note_shown(*, application: Application, section: str, by: User) -> None:
     """Write down that a section of the form was opened with personal values in fields that somebody else has typed into.
 
     Called before the section is drawn. Whoever is filling it in alone sees nothing they did not type, and leaves no entry;
-    who typed into which field is in the audit, so that touching another field makes nobody its writer.
+    who typed into which field is in the audit, so that touching another field makes nobody its writer. Raises NotPermitted past
+    the hour's share.
     """
     draft = application.draft
     shown = {name for name in rules.PERSONAL if rules.section_of(name) == section and draft.get(name)}
     if shown and (foreign := sorted(shown & _typed_by_others(application, by))):
-        audit.record(
+        disclosures.let_out(
             "clients.show_draft", by=by, on=application, summary="Personal fields of a draft shown, to be filled in",
             fields=foreign, disclosed=[application.client] if application.client else [application],
         )  # fmt: skip

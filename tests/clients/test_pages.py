@@ -602,3 +602,20 @@ def test_what_a_person_typed_alone_is_shown_to_them_without_a_line(
     browse(advisor).get(reverse("clients:application_edit", args=[application.pk, "holder"]))
 
     assert not Entry.objects.filter(action="clients.show_draft").exists()
+
+
+def test_opening_draft_after_draft_that_others_typed_ends_with_the_hours_share(
+    draft: Make, master: Any, advisor: Any, operations: Any, browse: Any, settings: Any
+) -> None:
+    settings.REVEALS_PER_HOUR = 2
+    keys = [draft(master, email=f"client{number}@example.org").pk for number in range(3)]
+    browser = browse(operations)
+
+    answers = [
+        [browser.get(reverse("clients:application_edit", args=[key, section])) for section in ("holder", "holder")]
+        for key in keys
+    ]
+
+    assert [[each.status_code for each in sections] for sections in answers] == [[200, 200], [200, 200], [403, 403]]
+    assert "within an hour" in answers[2][0].content.decode()
+    assert Entry.objects.filter(action="audit.mass_drafts", actor=operations).count() == 1
