@@ -43,6 +43,7 @@ REVIEW_IS_OVER = timedelta(days=5)
 DETAILS_ARE_LATER = timedelta(days=4)
 # Accounts the bulk listing left out are read one by one, at most this many in one round.
 READ_SINGLY = 20
+KEPT_OF_A_TASK = {"form_name": 160, "action": 30, "state": 300}  # letters; the columns of AccountTask
 
 
 # ---- applications
@@ -208,9 +209,9 @@ def _record(client: IbkrClient, account: Account, row: AccountStatus, as_of: dat
 def _seen(task: Task) -> SeenTask:
     return SeenTask(
         form_number=task.form_number or "",
-        form_name=task.form_name,
-        action=task.action,
-        state=task.state,
+        form_name=_cut("form_name", task.form_name),
+        action=_cut("action", task.action),
+        state=_cut("state", task.state),
         external_id=task.external_id or "",
         reject_reason=task.reject_reason,
         is_required_for_approval=task.is_required_for_approval,
@@ -219,6 +220,11 @@ def _seen(task: Task) -> SeenTask:
         is_completed=bool(task.is_completed),
         completed_at=task.date_completed,
     )
+
+
+def _cut(field: str, words: str) -> str:
+    """IBKR's words as long as we keep them: it says nowhere how long they may be."""
+    return words[: KEPT_OF_A_TASK[field]]
 
 
 def poll_account(account_pk: str) -> None:
@@ -315,7 +321,7 @@ def _look_for_document(client: IbkrClient, promised: dict[str, Any]) -> Look:
             source, "IBKR lists this form more than once and does not say which of them the file answered."
         )
     task = mine[0]
-    if task.is_completed or task.action == "to check" or task.state != promised["task_state"]:
+    if task.is_completed or task.action == "to check" or _cut("state", task.state) != promised["task_state"]:
         return Found(reference="", source=source, detail=task.state)
     return Absent(source, f"The task is listed and still says: {task.state}")
 

@@ -259,7 +259,7 @@ def record_tasks(account: Account, seen: Iterable[SeenTask], *, as_of: datetime)
             )
         elif (task.state, task.is_completed) != (item.state, item.is_completed):
             task.since = as_of
-        task.action, task.state, task.reject_reason = item.action, item.state[:300], item.reject_reason
+        task.action, task.state, task.reject_reason = item.action, item.state, item.reject_reason
         task.is_required_for_approval = item.is_required_for_approval
         task.is_required_for_trading = item.is_required_for_trading
         task.is_online, task.is_completed, task.completed_at = item.is_online, item.is_completed, item.completed_at

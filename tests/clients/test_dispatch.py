@@ -260,6 +260,20 @@ def test_a_document_of_one_holder_is_not_seen_at_the_task_of_another(person: str
     assert isinstance(dispatch._look_for_document(client, promised), verdict)
 
 
+def test_words_longer_than_we_keep_are_cut_and_compared_as_they_were_cut(applying_account: Make, master: Any) -> None:
+    """A long reason is no new word of IBKR's: a file that never arrived must not be taken for one that did."""
+    account = applying_account(master)
+    row = {"formNumber": 8002, "formName": "F" * 200, "action": "to send", "state": f"Rejected .. {'x' * 400}"}
+    tasks = Tasks.read({"kind": "registration", "tasks": [row]})
+    client = SimpleNamespace(accounts=SimpleNamespace(tasks=lambda *_: tasks))
+
+    applications.record_tasks(account, [dispatch._seen(task) for task in tasks.tasks], as_of=clock.now())
+
+    kept = AccountTask.objects.get(account=account, form_number="8002")
+    promised = {"account": account.number, "form": "8002", "task_state": kept.state}
+    assert isinstance(dispatch._look_for_document(client, promised), Absent)
+
+
 def test_a_document_ibkr_does_not_take_says_why(paper: Document, sandbox: Any) -> None:
     requests.post(f"{sandbox.url}/_sandbox/accounts/U1000021", json={"task": 8002, "complete": True}, timeout=5)
 
