@@ -3,11 +3,14 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from backoffice.broker import services as broker
+from backoffice.broker.models import Gate
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
 from backoffice.journal import dry_run, inquiries
@@ -324,6 +327,26 @@ def test_lost_reply_is_looked_for_not_answered_again(
     assert (order.status, order.submission.state) == (Status.WORKING, State.ACKED)
     assert len(sandbox.ledger("order", order.client_order_id)) == 1
     assert len([row for row in sandbox.requests() if "/iserver/reply/" in row["path"]]) == 1
+
+
+@pytest.mark.row(id="S11")
+@pytest.mark.parametrize(("answer", "replies"), [("yes", 0), ("no", 1)])
+def test_a_yes_that_was_held_up_for_minutes_does_not_leave_any_more(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any, instrument: Instrument, principal: Any,
+    answer: str, replies: int,
+) -> None:  # fmt: skip
+    order = submit(send(group=group, quantity=Decimal(9), limit_price=far_below(instrument)))
+    orders.answer(order.questions.get(), by=advisor, answer=answer)
+    gate = broker.close_gate(scope=Gate.Scope.LANE, key="trading", reason="Stop", by=principal)
+    dispatch.send_reply(str(order.submission_id))
+    Gate.objects.filter(pk=gate.pk).update(is_open=True)
+    order.questions.update(asked_at=clock.now() - timedelta(minutes=5))
+
+    dispatch.send_reply(str(order.submission_id))
+
+    assert len([row for row in sandbox.requests() if "/iserver/reply/" in row["path"]]) == replies
+    assert sandbox.ledger("order") == []
+    assert (reread(order).submission.state == State.UNKNOWN) == (answer == "yes")
 
 
 @pytest.mark.row(id="S11")

@@ -5,12 +5,14 @@ DELETE /iserver/account/{id}/order/{orderId}, POST /iserver/account/allocation/g
 """
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 
 from backoffice.broker import client as broker
 from backoffice.broker.models import BrokerageSession
+from backoffice.core import clock
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import IbkrClient
 from backoffice.ibkr.errors import HeldBack, IbkrError, NotSent, OutcomeUnknown
@@ -18,12 +20,15 @@ from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.orders import OrderTicket, Placed, PlaceOutcome, Question
 from backoffice.ibkr.types.orders import Refused as OrderRefused
 from backoffice.journal import sending
+from backoffice.journal import services as journal
 from backoffice.journal.models import Phase, Submission
 from backoffice.journal.outcomes import Accepted, Asked, Outcome, Refused
 from trading import translate
 from trading.dispatch import looks, sync
 from trading.models import Order, OrderQuestion
 from trading.services import orders, progress
+
+YES_IS_GOOD_FOR = 2  # times the patience of a question; after that it is not confirmed any more
 
 
 def send_order(submission_pk: str) -> None:
@@ -125,11 +130,15 @@ def send_reply(submission_pk: str) -> None:
     if question is None:
         raise LookupError(f"submission {submission.pk} replies to no question")
     asked: OrderQuestion = question
+    patience = timedelta(seconds=journal.question_seconds())
 
     def reply() -> Accepted | Refused | Asked:
         if asked.session_serial != sending.session_serial(submission):
             # The question died with its session: sending the answer now could not reach it.
             raise OutcomeUnknown("IBKR's session changed before the answer was sent; the question went with it.")
+        if asked.answer != orders.NO and clock.now() > asked.asked_at + YES_IS_GOOD_FOR * patience:
+            # Held up by a closed gate or a dead line: the market has moved, and nobody said yes to that.
+            raise OutcomeUnknown("The yes could not leave while it was good, so it was not sent.")
         client = broker.client_for(submission.master, lane="trading")
         if asked.prompt_order_id:
             return _answer_prompt(client, asked)
