@@ -1,13 +1,14 @@
 """What trading hangs on the frame and on the client page: navigation, Today, figures, search, feed, panels."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Q
 from django.urls import reverse
 
 from backoffice.broker import streaming
+from backoffice.core import clock
 from backoffice.core.money import Money
 from backoffice.home import formats, registry
 from backoffice.home.parts import TimelineEvent
@@ -22,7 +23,7 @@ from backoffice.home.registry import (
     Tone,
 )
 from backoffice.journal import decisions, dry_run
-from backoffice.journal.models import State
+from backoffice.journal.models import BrokerObject, State
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
@@ -34,6 +35,7 @@ from trading.selectors import evidence, portfolio
 from trading.selectors import orders as selectors
 
 MOST = 6
+UNEXPLAINED_FOR = timedelta(days=1)
 DESK = listening.listener()
 
 
@@ -79,6 +81,7 @@ def inbox(user: User) -> Iterator[InboxItem]:
         return
     yield from _questions(user)
     yield from _doubts(user)
+    yield from _unexplained(user)
     for order in selectors.differing(user)[:MOST]:
         comparison = selectors.compare(order)
         yield InboxItem(
@@ -145,6 +148,33 @@ def _doubts(user: User) -> Iterator[InboxItem]:
             owner=row.order.maker,
             since=submission.unknown_since,
             since_words="Unknown",
+            chip_tone="unknown",
+            urgency=10,
+        )
+
+
+def _unexplained(user: User) -> Iterator[InboxItem]:
+    """Orders IBKR showed since yesterday that nothing here explains, for those who see every book."""
+    if not user.sees_every_book:
+        return
+    since = clock.now() - UNEXPLAINED_FOR
+    found = BrokerObject.objects.filter(kind="order", submission=None, first_seen_at__gte=since).order_by(
+        "first_seen_at"
+    )
+    if rows := list(found[: MOST + 1]):
+        numbers = ", ".join(row.broker_id for row in rows[:MOST]) + (" and more" if len(rows) > MOST else "")
+        yield InboxItem(
+            kind=f"trading.unexplained:{rows[-1].pk}",
+            group="doubt",
+            title="Orders at IBKR that nothing here explains",
+            detail=f"IBKR's numbers: {numbers}. Somebody trades elsewhere, or an order that was given up came after all."
+            " Look at them at IBKR; nothing here follows them.",
+            action="Blotter",
+            url=reverse("trading:blotter"),
+            icon="help-hexagon",
+            tone="unknown",
+            since=rows[0].first_seen_at,
+            since_words="Seen",
             chip_tone="unknown",
             urgency=10,
         )

@@ -15,7 +15,7 @@ from backoffice.journal.models import BrokerObject, State, Submission
 from clients.models import Account
 from tests.trading.conftest import NUMBERS
 from tests.trading.test_dispatch import desk, far_below, follow, group, instrument, reread, send, submit  # noqa: F401 (fixtures)
-from trading import policy
+from trading import contributions, policy
 from trading.dispatch import looks, sync
 from trading.dispatch import orders as dispatch
 from trading.models import AllocationGroup, Execution, Instrument, Order, Status
@@ -134,6 +134,30 @@ def test_orders_under_new_ids_are_followed_and_none_is_called_an_orphan(
     new_session(sandbox, desk)
     sync.sync_orders()
     assert not BrokerObject.objects.filter(kind="order").exists()
+
+
+def test_an_order_that_was_given_up_and_works_at_ibkr_after_all_is_told(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, advisor: Any, operations: Any
+) -> None:
+    order = send(limit_price=far_below(instrument))
+    sandbox.fault({
+        "method": "POST", "path": "/iserver/account/[^/]+/orders$", "phase": "applied_not_answered", "action": "reset",
+    })  # fmt: skip
+    order = submit(order)
+    Submission.objects.filter(pk=order.submission_id).update(
+        state=State.ABSENT
+    )  # as if it had come later than the looks
+    orders.take_back(reread(order), by=advisor, reason="Not wanted any more")
+
+    for _ in range(2):
+        sync.sync_orders()
+
+    number = sandbox.ledger("order", order.client_order_id)[0]["broker_id"]
+    assert [row.broker_id for row in BrokerObject.objects.filter(kind="order", submission=None)] == [number]
+    told = [item.detail for item in contributions.inbox(operations) if item.kind.startswith("trading.unexplained")]
+    assert len(told) == 1
+    assert number in told[0]
+    assert [item for item in contributions.inbox(advisor) if item.kind.startswith("trading.unexplained")] == []
 
 
 def test_a_cancel_that_another_user_may_not_ask_for_is_refused_and_the_order_still_works(

@@ -25,7 +25,7 @@ from backoffice.journal import sending
 from backoffice.journal.models import State, Submission
 from clients.models import Account
 from trading import policy
-from trading.models import DeskSync, Order, Target
+from trading.models import DeskSync, Order, Status, Target
 from trading.services import groups, portfolio, progress
 from trading.services.portfolio import Cash, Holding, KeyFigures, Listing, Reading
 from trading.services.progress import Fill, LiveWord
@@ -34,6 +34,7 @@ ALL = "All"
 ACCOUNTS_PER_RUN = 25  # so that an order never waits long behind the portfolio in this lane
 GROUPS_EVERY = timedelta(seconds=60)
 LATE, LATE_EVERY = "late shares", timedelta(minutes=5)
+GIVEN_UP_LATELY = timedelta(days=1)
 ONE = Decimal(1)
 
 
@@ -92,7 +93,7 @@ def sync_orders() -> None:
         if conversation_is_open(master):
             continue
         followed = list(_followed(master))
-        if not followed:
+        if not followed and not _was_given_up_lately(master):
             continue
         try:
             _sync_orders(broker.client_for(master, lane="trading", priority=Priority.POLLING), master, followed)
@@ -123,6 +124,12 @@ def _followed(master: MasterAccount) -> Iterator[Order]:
         yield from missing
 
 
+def _was_given_up_lately(master: MasterAccount) -> bool:
+    """Whether an order that left once was given up within the day: what was proven absent may still come (S21)."""
+    given_up = Order.objects.filter(master=master, status=Status.VOID, settled_at__gte=clock.now() - GIVEN_UP_LATELY)
+    return bool(given_up.filter(submission__attempts__isnull=False).exists())
+
+
 def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order]) -> None:
     by_key = {order.client_order_id: order for order in followed}
     answer = live_orders(client, ALL)
@@ -131,6 +138,8 @@ def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order
             progress.record_live(by_key[row.client_order_id], live_word(row))
         else:
             _note_orphan(master, row)
+    if not followed:
+        return
     oldest = min(order.sent_at or order.created_at for order in followed)
     days = min(7, max(1, (clock.now() - oldest).days + 2))
     executions = trades(client, days=days)
@@ -141,11 +150,12 @@ def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order
 
 
 def _note_orphan(master: MasterAccount, row: LiveOrder) -> None:
-    """Something works at IBKR that no submission explains: someone trades elsewhere, or we lost a row.
+    """Something works at IBKR that no submission explains: someone trades elsewhere, we lost a row, or an order that was
+    given up as absent came after all.
 
     Our own key says whose it is; the id says it only of a row without one, for ids may be others in another session.
     """
-    ours = Order.objects.filter(master=master)
+    ours = Order.objects.filter(master=master).exclude(status=Status.VOID)
     named = ours.filter(client_order_id=row.client_order_id) if row.client_order_id else None
     if not (ours.filter(ibkr_order_id=row.order_id) if named is None else named).exists():
         sending.saw("order", row.order_id, None)
