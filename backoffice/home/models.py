@@ -2,19 +2,43 @@
 
 import uuid
 from datetime import time
-from typing import ClassVar
+from hashlib import md5
+from typing import Any, ClassVar
 
+from django.contrib.postgres.aggregates import StringAgg
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import MD5, Cast, Coalesce, Concat
 
 from backoffice.core.fields import EncryptedTextField
 from backoffice.people.models import User
 
 
+def reach_of(user: User) -> str:
+    """Return a digest of what somebody may see: their role, and their books where these narrow it."""
+    books = [] if user.sees_every_book else sorted(map(str, user.books.values_list("pk", flat=True)))
+    return md5(f"{user.role}:{','.join(books)}".encode(), usedforsecurity=False).hexdigest()
+
+
+def _reach_now(user: User) -> Any:
+    """Return the same, as the database works it out within the query that asks; every page asks for notices."""
+    if user.sees_every_book:
+        return reach_of(user)
+    text = Cast("book_id", models.TextField())
+    held: Any = user.books.through.objects.filter(user=user).order_by().values("user")
+    books = models.Subquery(held.annotate(held=StringAgg(text, ",", order_by=text)).values("held"))
+    listed = Coalesce(books, Value(""), output_field=models.TextField())
+    return MD5(Concat(Value(f"{user.role}:"), listed, output_field=models.TextField()))
+
+
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def visible_to(self, user: User) -> "NoticeQuerySet":
-        """Everybody's own: a notice is one person's."""
-        return self.filter(user=user)
+        """Everybody's own: a notice is one person's, and of the role and the books they had when it was written.
+
+        A title may name a client. Whoever has lost the role or a book since sees what was written before no more; what still
+        needs them is written again within a minute (`notices.note`).
+        """
+        return self.filter(Q(reach="") | Q(reach=_reach_now(user)), user=user)
 
     def standing(self) -> "NoticeQuerySet":
         """Those whose matter still needs the person."""
@@ -42,6 +66,7 @@ class Notice(models.Model):
     url = models.CharField(max_length=300)
     tone = models.CharField(max_length=10)
     since = models.DateTimeField()
+    reach = models.CharField(max_length=32, blank=True)  # `reach_of` its person; empty when that was not kept yet
     read_at = models.DateTimeField(null=True)
     gone_at = models.DateTimeField(null=True)
     snoozed_until = models.DateTimeField(null=True)

@@ -15,7 +15,7 @@ from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput
 from backoffice.home import registry
-from backoffice.home.models import Notice, NoticePreference
+from backoffice.home.models import Notice, NoticePreference, reach_of
 from backoffice.home.registry import InboxItem
 from backoffice.people.models import User
 
@@ -52,7 +52,7 @@ def note_everybody() -> int:
 @transaction.atomic
 def note(user: User) -> int:
     """Compare what needs one person with what was written last; return how many notices are new."""
-    now = clock.now()
+    now, reach = clock.now(), reach_of(user)
     items = {item.kind: item for provider in registry.inbox for item in provider(user)}
     standing = {notice.kind: notice for notice in Notice.objects.select_for_update().filter(user=user).standing()}
     for kind, notice in standing.items():
@@ -62,7 +62,9 @@ def note(user: User) -> int:
             Notice.objects.filter(pk=notice.pk).update(
                 tone=items[kind].tone, read_at=None, snoozed_until=None, mailed_at=None, escalated_at=None
             )
-    new = [_notice(user, item, now) for kind, item in items.items() if kind not in standing]
+        if kind in items and notice.reach != reach:
+            Notice.objects.filter(pk=notice.pk).update(reach=reach)
+    new = [_notice(user, item, now, reach) for kind, item in items.items() if kind not in standing]
     Notice.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
 
@@ -71,9 +73,10 @@ def _is_worse(item: InboxItem, notice: Notice) -> bool:
     return _RANK.get(item.tone, 0) > _RANK.get(notice.tone, 0)
 
 
-def _notice(user: User, item: InboxItem, now: datetime) -> Notice:
+def _notice(user: User, item: InboxItem, now: datetime, reach: str) -> Notice:
     return Notice(
-        user=user, kind=item.kind, group=item.group, title=item.title, url=item.url, tone=item.tone, since=item.since or now
+        user=user, kind=item.kind, group=item.group, title=item.title, url=item.url, tone=item.tone, since=item.since or now,
+        reach=reach,
     )  # fmt: skip
 
 

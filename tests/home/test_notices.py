@@ -18,7 +18,7 @@ from backoffice.home import notice_mail, notices, registry, selectors
 from backoffice.home.models import Notice, NoticePreference
 from backoffice.home.registry import InboxItem
 from backoffice.home.tasks import sweep_notices
-from backoffice.people.models import User
+from backoffice.people.models import Book, User
 
 pytestmark = pytest.mark.django_db
 
@@ -253,6 +253,40 @@ def test_the_list_shows_ones_own_and_opening_one_marks_it_and_leads_there(
     assert browser_of(other_advisor).get(reverse("home:notice_open", args=[pk])).status_code == 404
     assert "Nothing new" in browser.get(reverse("home:notice_list")).content.decode()
     assert "Marianne" in browser.get(reverse("home:notice_list"), {"view": "standing"}).content.decode()
+
+
+@pytest.mark.parametrize("lost", ["book", "role"])
+def test_what_was_written_for_a_lost_book_or_role_names_nobody_any_more(lost: str, advisor: User, waiting: Any) -> None:
+    book = Book.objects.create(name="Ada")
+    advisor.books.add(book)
+    waiting[advisor.email] = [item("a"), item("b")]
+    notices.note(advisor)
+    waiting[advisor.email] = [item("a")]
+    notices.note(advisor)  # one of the two is over
+    if lost == "book":
+        advisor.books.clear()
+    else:
+        User.objects.filter(pk=advisor.pk).update(role="viewer")
+    browser = browser_of(User.objects.get(pk=advisor.pk))
+
+    pages = [browser.get(reverse("home:notice_list"), {"view": view}).content.decode() for view in ("standing", "past")]
+    opened = browser.get(reverse("home:notice_open", args=[Notice.objects.filter(user=advisor)[0].pk]))
+
+    assert not any("Marianne" in page for page in pages)
+    assert opened.status_code == 404
+
+
+def test_what_still_needs_somebody_after_their_books_changed_is_there_again_as_it_was(
+    advisor: User, waiting: Any
+) -> None:
+    waiting[advisor.email] = [item("a")]
+    notices.note(advisor)
+    notices.mark_all_read(advisor)
+    advisor.books.add(Book.objects.create(name="Ada"))
+
+    assert notices.note(advisor) == 0
+    kept = Notice.objects.visible_to(advisor).standing().get()
+    assert (kept.kind, kept.read_at is None) == ("a", False)
 
 
 def test_how_one_is_told_is_kept_and_a_bad_time_is_refused_at_its_field(advisor: Any) -> None:
