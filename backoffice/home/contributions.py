@@ -15,7 +15,7 @@ from backoffice.home import formats, market_hours, registry, second_persons, sel
 from backoffice.home.records import selectors as records
 from backoffice.home.registry import Health, HealthCheck, InboxGroup, InboxItem, NavigationEntry, StateBarItem, Tone
 from backoffice.journal.models import Answer, Heartbeat, Rejection, State, Submission
-from backoffice.journal.selectors import awaiting
+from backoffice.journal.selectors import awaiting, visible
 from backoffice.people.models import User
 from backoffice.people.policy import may
 
@@ -140,7 +140,11 @@ def returned(user: User) -> Iterator[InboxItem]:
         is_same | (is_like_it & ~Q(accounts=[])), maker=user, created_at__gt=OuterRef("at")
     )
     answered = Rejection.objects.filter(~Exists(anew), submission__maker=user, at__gte=clock.now() - _RETURNED_SHOWN)
-    for each in answered.select_related("submission", "person").order_by("at")[:50]:
+    found = list(answered.select_related("submission", "person").order_by("at")[:50])
+    seen = {listed.submission.pk for listed in visible([each.submission for each in found], user)}  # books change
+    for each in found:
+        if each.submission_id not in seen:
+            continue
         is_returned, why = each.answer == Answer.RETURNED, each.reason.rstrip(".")
         yield InboxItem(
             kind=f"journal.returned:{each.submission_id}", icon="arrow-back-up" if is_returned else "circle-x",

@@ -17,6 +17,7 @@ from django.urls import reverse
 from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput
+from backoffice.home import contributions
 from backoffice.journal import services as journal
 from backoffice.journal.models import Answer, State, Submission
 from backoffice.people.models import LimitCounter, Role, User
@@ -181,6 +182,22 @@ def test_a_runaway_loop_of_ten_threads_makes_no_more_than_the_cap(withdraw: Ask,
     assert len(refusals) == 7
     assert "The firm may have 3 withdrawals each day" in refusals[0]
     assert LimitCounter.objects.get().count == 3
+
+
+@pytest.mark.django_db
+def test_what_came_back_to_a_maker_who_lost_the_book_is_not_told_any_more(
+    withdraw: Ask, advisor: User, principal: User
+) -> None:
+    promised = journal.current_for(withdraw())
+    assert promised is not None
+    journal.refuse(promised, by=principal, reason="Marianne never asked", answer=Answer.RETURNED)
+    told = [item.title for item in contributions.returned(advisor)]
+    advisor.books.clear()
+
+    after = list(contributions.returned(advisor))
+
+    assert len(told) == 1
+    assert after == []
 
 
 @pytest.mark.django_db
