@@ -95,6 +95,9 @@ class Environment(BaseSettings):
             raise ValueError("MFA_REQUIRED=false is for the demonstration firm only (DEMONSTRATION=true)")
         if not self.DEMONSTRATION and self.STEP_UP_SECONDS > 300:
             raise ValueError("STEP_UP_SECONDS above 300 is for the demonstration firm only (DEMONSTRATION=true)")
+        # Links in letters carry the name that was asked for; answering to any, they would lead wherever a stranger says.
+        if not self.DEMONSTRATION and "*" in [host.strip() for host in self.ALLOWED_HOSTS.split(",")]:
+            raise ValueError("ALLOWED_HOSTS must be the names this site answers to; * is any name")
         return self
 
 

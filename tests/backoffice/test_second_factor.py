@@ -76,6 +76,13 @@ def test_a_production_start_refuses_the_demonstrations_comfort(said: dict[str, A
         Environment(DEMONSTRATION=False, **said)  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize("hosts", ["*", "office.example.com,*", " * "])
+def test_a_production_start_refuses_to_answer_to_any_name(hosts: str) -> None:
+    """The link of a forgotten password carries the name that was asked for, and would lead wherever a stranger says."""
+    with pytest.raises(ValidationError, match="the names this site answers to"):
+        Environment(DEMONSTRATION=False, MFA_REQUIRED=True, ALLOWED_HOSTS=hosts)  # type: ignore[call-arg]
+
+
 def test_a_session_may_not_be_made_longer_than_the_rule() -> None:
     for said in ({"SESSION_IDLE_SECONDS": 901}, {"SESSION_SECONDS": 8 * 3600 + 1}):
         with pytest.raises(ValidationError):
