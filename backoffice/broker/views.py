@@ -41,7 +41,7 @@ def gate_set(request: HttpRequest) -> HttpResponse:
     form = GateForm(request.POST)
     assert isinstance(request.user, User)
     if not form.is_valid():
-        return _page(request, form=form, status=422)
+        return _not_turned(request, form)
     if form.cleaned_data["to_open"] and (question := held_back(request, "broker.open_gate")):
         return question
     turn = services.open_gate if form.cleaned_data["to_open"] else services.close_gate
@@ -54,11 +54,19 @@ def gate_set(request: HttpRequest) -> HttpResponse:
         )
     except InvalidInput as error:
         form.add_error("reason" if error.field == "reason" else None, str(error))
-        return _page(request, form=form, status=422)
+        return _not_turned(request, form)
     except NotPermitted as error:
         form.add_error(None, str(error))
+        return _not_turned(request, form)
+    return redirect("broker:connection_list" if may(request.user, "broker.view_connections") else "home:today")
+
+
+def _not_turned(request: HttpRequest, form: GateForm) -> HttpResponse:
+    """Draw the page again with what is wrong, or say that alone to whoever may stop sending and not see the connections."""
+    if may(request.user, "broker.view_connections"):
         return _page(request, form=form, status=422)
-    return redirect("broker:connection_list")
+    sentence = " ".join(str(each) for errors in form.errors.values() for each in errors)
+    return render(request, "refused.html", {"sentence": sentence}, status=422)
 
 
 def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 200) -> HttpResponse:

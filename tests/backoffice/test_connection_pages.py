@@ -265,3 +265,26 @@ def test_the_clock_of_a_day_with_a_changed_hour_is_that_on_the_wall(master: Any,
 
     assert minute == (18 if day == "2026-03-08" else 17) * 60
     assert strips[1].closed == [(0, 15 * 60), (23 * 60 + 45, 15)]  # funds and banking, on a Sunday
+
+
+@pytest.mark.parametrize("typed", [{}, {"scope": "global", "key": "", "reason": "", "to_open": ""},
+                                   {"scope": "lane", "key": "no such lane", "reason": "Drill"},
+                                   {"scope": "global", "key": "", "reason": "Over", "to_open": "on"}])  # fmt: skip
+def test_a_refused_turn_of_the_switch_shows_the_connections_to_nobody_who_may_not_see_them(
+    typed: dict[str, str], client: Client, operations: Any, master: MasterAccount
+) -> None:
+    client.force_login(operations)
+
+    answer = client.post(reverse("broker:gate_set"), typed)
+
+    assert client.get(reverse("broker:connection_list")).status_code == 403
+    assert answer.status_code in {403, 422}
+    assert not any(each in answer.content.decode() for each in (master.username, master.key_id, master.account))
+
+
+def test_whoever_may_stop_and_not_see_the_connections_is_led_to_today(client: Client, operations: Any) -> None:
+    client.force_login(operations)
+
+    answer = client.post(reverse("broker:gate_set"), {"scope": "global", "key": "", "reason": "Drill"})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/")
