@@ -145,6 +145,25 @@ class Books:
                 execution_id,
             )
 
+    def undo_trade(self, account: str, execution_id: str) -> None:
+        """Take one execution back as of now: units, cash and commission, and the cost and the profit that it made.
+
+        Selling back what was bought would not do: at average cost that realizes a profit nobody has made.
+        """
+        rows = self._store.rows(
+            "SELECT * FROM entries WHERE account = ? AND reference = ? ORDER BY id", account, execution_id
+        )
+        for row in rows:
+            amount, quantity, realized = (Decimal(row[name]) for name in ("amount", "quantity", "realized"))
+            if row["kind"] == "trade":
+                held, cost = self._held(account, row["conid"])
+                self._hold(account, row["conid"], row["currency"], held - quantity, cost + amount - realized)
+            price = None if row["price"] is None else Decimal(row["price"])
+            self._post(
+                account, None, row["kind"], row["currency"], -amount, row["conid"], -quantity, price, -realized,
+                f"{row['description']}, cancelled", f"{execution_id}.cancelled",
+            )  # fmt: skip
+
     def entries(self, account: str, start: date, end: date) -> list[Entry]:
         """Everything booked from `start` to `end` inclusive (business days in New York), oldest first."""
         rows = self._store.rows(
@@ -207,22 +226,29 @@ class Books:
 
     def _move_holding(self, account: str, conid: int, currency: str, quantity: Decimal, price: Decimal) -> Decimal:
         """Update the position at average cost and return the profit realized, before commission."""
-        row = self._store.row(
-            "SELECT quantity, cost_basis FROM holdings WHERE account = ? AND conid = ?", account, conid
-        )
-        held, cost = (Decimal(row["quantity"]), Decimal(row["cost_basis"])) if row else (Decimal(0), Decimal(0))
+        held, cost = self._held(account, conid)
         realized = Decimal(0)
         if held * quantity < 0:
             closing = min(abs(quantity), abs(held)) * (1 if held > 0 else -1)
             released = (cost * closing / held).quantize(CENT, ROUND_HALF_EVEN)
             realized = worth(conid, closing, price) - released
         cost += worth(conid, quantity, price) + realized  # as the entries add up, also when a sale crosses zero
+        self._hold(account, conid, currency, held + quantity, cost)
+        return realized
+
+    def _held(self, account: str, conid: int) -> tuple[Decimal, Decimal]:
+        """Units and their cost."""
+        row = self._store.row(
+            "SELECT quantity, cost_basis FROM holdings WHERE account = ? AND conid = ?", account, conid
+        )
+        return (Decimal(row["quantity"]), Decimal(row["cost_basis"])) if row else (Decimal(0), Decimal(0))
+
+    def _hold(self, account: str, conid: int, currency: str, quantity: Decimal, cost: Decimal) -> None:
         self._store.execute(
             "INSERT INTO holdings VALUES (?, ?, ?, ?, ?) ON CONFLICT (account, conid)"
             " DO UPDATE SET quantity = excluded.quantity, cost_basis = excluded.cost_basis",
-            account, conid, currency, str(held + quantity), str(cost),
+            account, conid, currency, str(quantity), str(cost),
         )  # fmt: skip
-        return realized
 
 
 def worth(conid: int, quantity: Decimal, price: Decimal) -> Decimal:

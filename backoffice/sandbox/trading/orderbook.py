@@ -403,8 +403,8 @@ def executed(sandbox: Sandbox, order_id: int) -> dict[str, int]:
     return found
 
 
-def book(sandbox: Sandbox, order: Order, execution: Execution) -> None:
-    """Record one account's execution and move its shares and cash."""
+def book(sandbox: Sandbox, order: Order, execution: Execution, booked_at: datetime | None = None) -> None:
+    """Record one account's execution and move its shares and cash: at its own instant unless told otherwise."""
     sandbox.store.execute(
         "INSERT INTO trading_executions VALUES (?, ?, ?, ?, ?, ?, ?)",
         execution.execution_id,
@@ -425,5 +425,5 @@ def book(sandbox: Sandbox, order: Order, execution: Execution) -> None:
         execution.commission,
         execution.execution_id,
         order.coid,
-        execution.at,
+        booked_at or execution.at,
     )

@@ -149,11 +149,8 @@ def _figure(body: dict[str, Any], name: str, old: Decimal) -> Decimal:
 def _exchange(sandbox: Sandbox, order: Order, old: Execution, new: Execution) -> None:
     before = replace(order)
     sandbox.store.execute("INSERT INTO trading_replaced VALUES (?, ?)", old.execution_id, new.execution_id)
-    sandbox.books.post_trade(
-        old.account, order.conid, order.instrument.currency, -order.sign * old.quantity, old.price, -old.commission,
-        f"{old.execution_id}.corrected", order.coid, sandbox.clock.now(),
-    )  # fmt: skip
-    orderbook.book(sandbox, order, new)
+    sandbox.books.undo_trade(old.account, old.execution_id)
+    orderbook.book(sandbox, order, new, booked_at=sandbox.clock.now())  # with what it replaces, on one day's statement
     order.value += new.quantity * (new.price - old.price)
     orderbook.save(sandbox, order)
     events.executed(sandbox, order, new)

@@ -1,10 +1,13 @@
 """Suppressed questions, prompts, presets that act, and what a test can write down for an order."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from backoffice.sandbox.statement_figures import draw
+from backoffice.sandbox.trading import orderbook
 from tests.sandbox.trading.trader import KO, MASTER, USERNAME, Trader, ticket
 
 ACCOUNT = "U1000012"
@@ -123,6 +126,58 @@ def test_scripted_fills_come_as_written_and_a_correction_replaces_one(stopped: T
     stopped.wait(10)
     assert stopped.live(order_id)["filledQuantity"] == 5
     assert all(amount == 0 for amount in stopped.sandbox.books.totals()[0].values())
+
+
+def executed_and_corrected(trader: Trader, side: str, **changed: float) -> None:
+    """Ten shares at 90, which is nowhere near what the account paid for those it holds; then the correction."""
+    trader.script({"account": ACCOUNT}, fills=[{"quantity": 10, "price": 90}])
+    order_id = trader.accept(ACCOUNT, ticket(ACCOUNT, KO, side, 10))
+    trader.wait(5)
+    [trade] = trader.trades(order_id)
+    if changed:
+        assert control(trader, f"/executions/{trade['execution_id']}", changed).status == 200
+
+
+def coca_cola(trader: Trader) -> dict[str, Any]:
+    found = trader.get(f"/portfolio2/{ACCOUNT}/positions").json
+    return next(row for row in found if row["conid"] == str(KO))
+
+
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+def test_a_corrected_commission_leaves_cost_and_profit_as_they_were(stopped: Trader, side: str) -> None:
+    executed_and_corrected(stopped, side)
+    before = coca_cola(stopped)
+
+    [trade, *_] = stopped.trades(orderbook.of_master(stopped.sandbox, MASTER)[0].order_id)
+    assert control(stopped, f"/executions/{trade['execution_id']}", {"commission": 2.5}).status == 200
+
+    assert coca_cola(stopped) == before
+
+
+def test_a_corrected_sale_realizes_its_own_profit_once(stopped: Trader) -> None:
+    cost = Decimal(coca_cola(stopped)["avgCost"])
+
+    executed_and_corrected(stopped, "SELL", price=91)
+
+    assert abs(Decimal(coca_cola(stopped)["realizedPnl"]) - 10 * (91 - cost)) < Decimal("0.01")
+    assert abs(Decimal(coca_cola(stopped)["avgCost"]) - cost) < Decimal("0.001")
+
+
+def test_a_correction_of_the_day_after_leaves_the_statement_of_the_day_as_it_was(stopped: Trader) -> None:
+    executed_and_corrected(stopped, "BUY")
+    day = stopped.sandbox.clock.now().date()
+    account = stopped.sandbox.accounts.get(ACCOUNT)
+    assert account
+    before = draw(stopped.sandbox, account, day, day)
+    stopped.wait(86_400)
+    stopped.ready()
+    [trade, *_] = stopped.trades(orderbook.of_master(stopped.sandbox, MASTER)[0].order_id)
+
+    assert control(stopped, f"/executions/{trade['execution_id']}", {"price": 89}).status == 200
+
+    assert draw(stopped.sandbox, account, day, day) == before
+    trades = draw(stopped.sandbox, account, day + timedelta(days=1), day + timedelta(days=1)).trades
+    assert [(entry.quantity, entry.price) for entry in trades] == [(-10, 90), (10, 89)]
 
 
 @pytest.mark.parametrize(
