@@ -14,14 +14,18 @@ from .valuation import Valuation, cents, value
 def bearable(
     sandbox: Sandbox, ticket: Ticket, promised: dict[str, int], *, may_reduce: bool, oca: str = ""
 ) -> dict[str, int]:
-    """Return the part of a block that its accounts can bear: all of it, unless accounts that cannot are to be left out."""
+    """Return the part of a block that its accounts can bear: all of it, unless accounts that cannot are to be left out.
+
+    Empty when no account that has a share can bear it.
+    """
     if not may_reduce or ticket.kind == "account":
         return promised
-    return {
+    found = {
         account: units
         for account, units in promised.items()
         if objection(sandbox, ticket, {account: units}, oca=oca) is None
     }
+    return found if any(found.values()) else {}
 
 
 def objection(

@@ -245,6 +245,16 @@ def test_presets_close_positions_first_or_make_them_proportional(stopped: Trader
     assert now["U1000012"] + bought.get("U1000012", 0) == now["U1000016"] + bought.get("U1000016", 0)
 
 
+def test_accounts_without_a_share_do_not_keep_alive_an_order_that_the_others_cannot_bear(stopped: Trader) -> None:
+    group(stopped, "R", U1000014=9, U1000012=1)
+    stopped.knob(credit_failure="reduce")
+
+    refused = stopped.confirm_all(stopped.place("G", ticket("G", KO, "SELL", 1)))[0]
+
+    assert "free to sell" in refused.json["error"]
+    assert stopped.effects("order") == 0
+
+
 def test_a_login_to_trader_workstation_overwrites_the_presets_and_takes_the_session(stopped: Trader) -> None:
     presets = stopped.get(PRESETS).json
     stopped.post(PRESETS, {**presets, "strict_credit_check": True})
