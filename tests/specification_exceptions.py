@@ -78,6 +78,7 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ("POST /v1/api/iserver/account/{accountId}/orders", "request $.orders[]", "unknown *"): (
         "trading.md 13 trap 19: unknown keys of a ticket are ignored in silence, which a test has to show"
     ),
+    ("POST /v1/api/iserver/account/{accountId}/orders", "answer 200 $[]", "unknown error"): "trading.md 8.2 e",
     ("POST /v1/api/iserver/account/{accountId}/orders", "answer 200 $[]", "unknown local_order_id"): "trading.md 8.2 a",
     ("POST /v1/api/iserver/reply/{replyId}", "answer 200 $[]", "unknown local_order_id"): "trading.md 8.2 a, 8.3",
     (
