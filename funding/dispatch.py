@@ -211,7 +211,7 @@ def _ledger(client: IbkrClient, number: str) -> Ledger:
     try:
         return client.portfolio.ledger(number)
     except SessionNotReady:
-        client.portfolio.accounts()
+        client.portfolio.subaccounts()
         return client.portfolio.ledger(number)
 
 

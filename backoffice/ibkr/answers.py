@@ -28,7 +28,8 @@ _EVIDENCE_OF_PRESENCE = re.compile(
     re.IGNORECASE,
 )
 _SESSION_NOT_READY = re.compile(
-    r"no bridge|init session first|query /accounts first|not authenticated|not primed", re.IGNORECASE
+    r"no bridge|init session first|query /(?:portfolio/)?(?:sub)?accounts first|not authenticated|not primed",
+    re.IGNORECASE,
 )
 _INTERNAL_FAILURE = re.compile(
     r"java\.|exception|timed? ?out|unavailable|try again|internal server error", re.IGNORECASE

@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 
+from backoffice.broker import client as broker
 from backoffice.core import clock
 from backoffice.core.money import Money
 from backoffice.journal import inquiries
@@ -271,6 +273,20 @@ def test_withdrawable_cash_is_an_inquiry_answered_from_the_ledger(
     inquiry.refresh_from_db()
     assert inquiry.state == "answered", inquiry.message
     assert Decimal(inquiry.answer["amount"]) > 0
+
+
+def test_a_sign_on_that_asked_for_no_clients_yet_asks_for_them_and_answers(
+    account: Any, advisor: Any, live_session: Any
+) -> None:
+    signing_on = broker.client_for(live_session.master, lane="session").sso
+    live_session.bearer = signing_on.trading_session(live_session.master.username, ip=settings.IBKR_EGRESS_IP).bearer
+    live_session.save(update_fields=["bearer"])
+    inquiry = inquiries.ask("funding.answer_withdrawable", {"account": str(account.pk), "currency": "USD"}, by=advisor)
+
+    dispatch.answer_withdrawable(str(inquiry.pk))
+
+    inquiry.refresh_from_db()
+    assert inquiry.state == "answered", inquiry.message
 
 
 def test_without_a_session_the_inquiry_says_so(account: Any, advisor: Any) -> None:

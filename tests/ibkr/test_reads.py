@@ -152,6 +152,7 @@ def test_the_session_family_reads_recorded_shapes(bench: Bench) -> None:
         (400, {"error": "Bad Request: Please query /accounts first", "statusCode": 400}, SessionNotReady),
         (500, {"error": "Bad Request: Please query /accounts first", "statusCode": 500}, SessionNotReady),
         (400, {"error": "Init session first", "statusCode": 400}, SessionNotReady),
+        (400, {"error": "Bad Request: Please query /portfolio/subaccounts first", "statusCode": 400}, SessionNotReady),
         (400, {"error": "Bad Request: no bridge", "statusCode": 400}, SessionNotReady),
         (401, {"error": "not authenticated", "statusCode": 401}, SessionNotReady),
         (401, {"status": 401, "title": "Unauthorized", "detail": "Access token expired"}, AuthFailed),

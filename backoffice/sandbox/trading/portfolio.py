@@ -31,7 +31,7 @@ def _known(call: Call) -> list[AccountRow]:
 
 
 def _accounts(call: Call) -> list[dict[str, Any]]:
-    _prime(call)
+    """The master account alone. It primes nothing here: the accounts of an advisor's or a broker's clients are tiered."""
     master = call.desk.sandbox.accounts.master(call.master)
     if master is None:
         return []

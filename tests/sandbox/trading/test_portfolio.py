@@ -19,6 +19,10 @@ def test_subaccounts_must_be_asked_for_before_one_of_them(cold: Trader) -> None:
     refused = cold.get("/portfolio/U1000011/ledger")
 
     assert refused.status == 400
+    assert cold.get("/portfolio/accounts").status == 200
+    assert cold.get("/portfolio/U1000011/ledger").status == 400, (
+        "the list of the master alone opens none of its clients"
+    )
     assert cold.get("/portfolio/subaccounts").status == 200
     assert cold.get("/portfolio/U1000011/ledger").status == 200
 
