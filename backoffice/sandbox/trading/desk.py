@@ -129,6 +129,8 @@ def require(session: Session, needs: Needs) -> None:
         return
     if session.state in ("lost", "taken"):
         raise Refusal(401, {"error": "not authenticated", "statusCode": 401})
+    if session.state == "none":
+        raise Refusal(400, {"error": "Init session first", "statusCode": 400})
     if not session.is_established:
         raise bad_request("no bridge")
     if needs is Needs.ACCOUNTS and not session.has_accounts:

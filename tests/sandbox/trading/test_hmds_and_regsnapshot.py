@@ -41,8 +41,8 @@ def test_a_first_history_may_open_hmds_and_is_not_found_itself(stopped: Trader) 
 
 
 def test_hmds_needs_the_brokerage_session(cold: Trader) -> None:
-    assert cold.post("/hmds/auth/init").json["error"] == "Bad Request: no bridge"
-    assert cold.get("/md/regsnapshot", conid=KO).json["error"] == "Bad Request: no bridge"
+    assert cold.post("/hmds/auth/init").json["error"] == "Init session first"
+    assert cold.get("/md/regsnapshot", conid=KO).json["error"] == "Init session first"
 
 
 def test_the_head_of_hmds_history_is_that_of_the_other_or_a_short_one(stopped: Trader) -> None:

@@ -26,13 +26,13 @@ def test_validate_shows_the_username_with_recorded_types(cold: Trader) -> None:
     assert found["LOGIN_TYPE"] == 1
 
 
-def test_before_init_there_is_no_bridge_and_status_is_the_short_form(cold: Trader) -> None:
+def test_before_init_it_is_asked_for_and_status_is_the_short_form(cold: Trader) -> None:
     status = cold.post("/iserver/auth/status").json
 
     assert status.keys() == {"authenticated", "competing", "connected", "MAC"}
     assert status["authenticated"] is False
     refused = cold.get("/iserver/accounts")
-    assert (refused.status, refused.json) == (400, {"error": "Bad Request: no bridge", "statusCode": 400})
+    assert (refused.status, refused.json) == (400, {"error": "Init session first", "statusCode": 400})
 
 
 def test_init_without_publish_fails_with_500(cold: Trader) -> None:
