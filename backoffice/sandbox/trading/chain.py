@@ -74,7 +74,8 @@ def _init(call: Call) -> dict[str, Any]:
     if wanted.get("publish") is not True:
         raise Refusal(500, {"error": "failed to generate sso dh token"})
     session, is_ours = sessions.begin(call.desk.sandbox, call.session, compete=wanted.get("compete") is True)
-    return sessions.status(session, is_competing=not is_ours)
+    is_competing = not is_ours or sessions.is_wanted_elsewhere(call.desk.sandbox, session.username)
+    return sessions.status(session, is_competing=is_competing)
 
 
 def _status(call: Call) -> dict[str, Any]:

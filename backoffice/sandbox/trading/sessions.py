@@ -108,8 +108,13 @@ def end_at_midnight(sandbox: Sandbox) -> None:
 
 
 def begin(sandbox: Sandbox, session: Session, *, compete: bool) -> tuple[Session, bool]:
-    """Begin the brokerage session, or keep the one held; (session, False) when another has it and we do not compete."""
+    """Begin the brokerage session, or keep the one held; (session, False) when another has it and we do not compete.
+
+    Whoever merely asks for a session that we hold goes on asking until somebody competes.
+    """
     if session.state == "held":
+        if compete:
+            sandbox.store.execute("DELETE FROM trading_elsewhere WHERE username = ?", session.username)
         return session, True
     others = sandbox.store.rows(
         "SELECT token FROM trading_sessions WHERE username = ? AND state = 'held' AND token <> ?",

@@ -5,7 +5,7 @@ import pytest
 import requests
 
 from backoffice.sandbox.trading import sessions
-from tests.sandbox.trading.trader import KO, MASTER, Trader
+from tests.sandbox.trading.trader import KO, MASTER, USERNAME, Trader
 
 
 def test_everything_needs_a_bearer(cold: Trader) -> None:
@@ -108,6 +108,17 @@ def test_competing_takes_the_session_over_and_the_old_one_sees_it(trader: Trader
     assert (status["authenticated"], status["competing"]) == (False, True)
     refused = trader.get("/iserver/accounts")
     assert (refused.status, refused.json) == (401, {"error": "not authenticated", "statusCode": 401})
+
+
+def test_a_session_that_others_ask_for_says_so_until_somebody_competes(trader: Trader) -> None:
+    sessions.compete(trader.sandbox, USERNAME)
+
+    held = trader.init(compete=False).json
+    assert (held["authenticated"], held["competing"]) == (True, True)
+    assert trader.get("/iserver/auth/status").json["competing"] is True
+
+    assert trader.init(compete=True).json["competing"] is False
+    assert trader.get("/iserver/auth/status").json["competing"] is False
 
 
 def test_a_session_stolen_from_elsewhere_comes_back_only_by_competing(trader: Trader) -> None:
