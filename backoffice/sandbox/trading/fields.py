@@ -160,7 +160,7 @@ def _quoted(desk: Desk, instrument: Instrument, quote: Quote) -> dict[str, str]:
 
 
 def _bond_prices(quote: Quote) -> tuple[tuple[str, Decimal], ...]:
-    return ("7698", quote.last), ("7720", quote.bid), ("7699", quote.ask)
+    return ("7698", quote.last), ("7699", quote.bid), ("7720", quote.ask)
 
 
 def _yield(bond: Instrument, price: Decimal, at: datetime) -> str:

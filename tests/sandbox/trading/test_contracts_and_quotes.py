@@ -106,6 +106,15 @@ def test_futures_are_found_below_their_underlier(trader: Trader) -> None:
     }
 
 
+def test_a_bond_yields_less_the_more_is_paid_for_it(trader: Trader) -> None:
+    for _ in range(2):
+        (row,) = trader.get("/iserver/marketdata/snapshot", conids=BOND, fields="7698,7699,7720").json
+
+    last, bid, ask = (Decimal(row[field]) for field in ("7698", "7699", "7720"))
+
+    assert bid > last > ask
+
+
 def test_bonds_are_found_by_their_issuer(trader: Trader) -> None:
     (hit,) = trader.get("/iserver/secdef/search", symbol="US-T", secType="BOND").json
     issuer = hit["issuers"][0]["id"]
