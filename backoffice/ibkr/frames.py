@@ -68,8 +68,8 @@ class Known:
         self._markets.pop(conid, None)
 
     def _read(self, name: str, target: str, message: Members, at: datetime) -> Iterator[Event]:
-        if "error" in message:
-            yield StreamError(at, _words(message["error"]) or "IBKR reports an error")
+        if message.get("error") is not None or name == "error":  # an error of null stands beside what went well
+            yield StreamError(at, _words(message.get("error")) or "IBKR reports an error")
         elif (reader := _READERS.get(name)) is not None:
             yield from reader(self, target, message, at)
         elif name not in _SILENT and not (name[:1] == "u" and "result" in message):
@@ -130,7 +130,7 @@ class Known:
         said = _object(message.get("args"))
         yield SessionEvent(
             at,
-            authenticated=flag(said.get("authenticated")) is True,
+            authenticated=flag(said.get("authenticated")),
             competing=flag(said.get("competing")),
             message=_words(said.get("message")),
         )

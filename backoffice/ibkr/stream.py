@@ -282,8 +282,9 @@ class Stream:
 
     def _note(self, event: Event) -> None:
         if isinstance(event, SessionEvent):
-            self.is_authenticated = event.authenticated
-            if not event.authenticated:
+            if event.authenticated is not None:
+                self.is_authenticated = event.authenticated
+            if event.authenticated is False:
                 for wanted in self._wanted.values():
                     if wanted.topic in _OF_BROKERAGE_SESSION:
                         wanted.asked_at = None  # they belonged to a session that is gone

@@ -198,6 +198,19 @@ def test_profit_ledger_and_summary_keep_what_a_message_leaves_out() -> None:
     assert values["accounttype"].text == "INDIVIDUAL"
 
 
+def test_what_is_not_said_of_the_session_is_not_taken_for_a_no() -> None:
+    (found,) = take({"topic": "sts", "args": {"competing": True}})
+
+    assert found == SessionEvent(AT, authenticated=None, competing=True)
+
+
+def test_an_error_of_null_is_none_and_one_without_words_is_one() -> None:
+    session, error = take({"topic": "sts", "error": None, "args": {"authenticated": True}}, {"topic": "error"})
+
+    assert session == SessionEvent(AT, authenticated=True)
+    assert isinstance(error, StreamError)
+
+
 def test_the_session_accounts_messages_and_prompts_are_told() -> None:
     prompt = {"orderId": 987654, "reqId": "12345", "text": "Use the Price Management Algo?", "options": ["Yes", "No"],
               "type": "M", "messageId": "p12", "prompt": True}  # fmt: skip

@@ -29,9 +29,9 @@ class ConnectionEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionEvent(Event):
-    """What IBKR says of the brokerage session. `competing` is None where it did not say."""
+    """What IBKR says of the brokerage session. Either is None where it did not say: then it is as it was."""
 
-    authenticated: bool
+    authenticated: bool | None
     competing: bool | None = None
     message: str = ""
 
