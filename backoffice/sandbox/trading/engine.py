@@ -24,6 +24,7 @@ __all__ = ["advance", "book", "catch_up", "commission", "day_end"]
 
 _INSTANT = timedelta(microseconds=1)
 BY_THE_USER = "cancelled by the user"
+_Due = tuple[datetime, int, int, Order]  # when, whether it is the end, the order's id, the order
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +35,39 @@ class _End:
 
 
 def catch_up(sandbox: Sandbox) -> None:
-    """Bring every working order up to the virtual now."""
+    """Bring every working order up to the virtual now, all of them together: what costs and gains depend on comes in turn."""
     done: set[int] = set()
+    families = []
     for order in orderbook.working(sandbox):
         if order.order_id not in done:
-            done |= {member.order_id for member in advance(sandbox, order)}
+            families.append(orderbook.family(sandbox, order))
+            done |= {member.order_id for member in families[-1]}
+    _advance_all(sandbox, families)
 
 
-def advance(sandbox: Sandbox, order: Order) -> list[Order]:
-    """Bring an order and its bracket or OCA group up to the virtual now, and return them all."""
-    now, members = sandbox.clock.now(), orderbook.family(sandbox, order)
-    before = {member.order_id: replace(member) for member in members}
-    while (member := _step(sandbox, members, now)) is not None:
-        _keep(sandbox, before, member)
-    for member in members:
-        if member.is_working:
-            member.status = _status(sandbox, member, now)
-        _keep(sandbox, before, member)
-    return members
+def advance(sandbox: Sandbox, order: Order) -> None:
+    """Bring an order and its bracket or OCA group up to the virtual now."""
+    _advance_all(sandbox, [orderbook.family(sandbox, order)])
+
+
+def _advance_all(sandbox: Sandbox, families: list[list[Order]]) -> None:
+    now = sandbox.clock.now()
+    before = {member.order_id: replace(member) for members in families for member in members}
+    waiting = {
+        place: due for place, members in enumerate(families) if (due := _next(sandbox, members, now)) is not None
+    }
+    while waiting:
+        place = min(waiting, key=lambda place: waiting[place])
+        members, due = families[place], waiting.pop(place)
+        _happen(sandbox, members, due)
+        _keep(sandbox, before, due[-1])
+        if (following := _next(sandbox, members, now)) is not None:
+            waiting[place] = following
+    for members in families:
+        for member in members:
+            if member.is_working:
+                member.status = _status(sandbox, member, now)
+            _keep(sandbox, before, member)
 
 
 def _keep(sandbox: Sandbox, before: dict[int, Order], order: Order) -> None:
@@ -61,9 +77,9 @@ def _keep(sandbox: Sandbox, before: dict[int, Order], order: Order) -> None:
         before[order.order_id] = replace(order)
 
 
-def _step(sandbox: Sandbox, members: list[Order], now: datetime) -> Order | None:
-    """Let the earliest thing happen that is due in the family; None when nothing is."""
-    due: list[tuple[datetime, int, int, Order]] = []
+def _next(sandbox: Sandbox, members: list[Order], now: datetime) -> _Due | None:
+    """Return the earliest thing that is due in the family; None when nothing is."""
+    due: list[_Due] = []
     for order in members:
         if not order.is_working:
             continue
@@ -75,15 +91,18 @@ def _step(sandbox: Sandbox, members: list[Order], now: datetime) -> Order | None
                 due.append((order.plan[order.fills].at, 0, order.order_id, order))
         if end is not None:
             due.append((end.at, 1, order.order_id, order))
-    if not due or min(due)[0] > now:
-        return None
-    at, is_end, _, order = min(due)
+    first = min(due, default=None)
+    return first if first is not None and first[0] <= now else None
+
+
+def _happen(sandbox: Sandbox, members: list[Order], due: _Due) -> None:
+    at, is_end, _, order = due
     if is_end:
         end = _end(sandbox, order)
         if end is None:
             raise LookupError(f"order {order.order_id} does not end")
         finish(members, order, end.status, end.because)
-        return order
+        return
     for execution in book(sandbox, order, order.plan[order.fills]):
         events.executed(sandbox, order, execution)
     if not order.remaining:
@@ -93,7 +112,6 @@ def _step(sandbox: Sandbox, members: list[Order], now: datetime) -> Order | None
             finish(members, other, "Cancelled", "OCA group: another order of the group was executed")
         if not order.remaining and other.is_held and other.terms.parent_id == order.order_id:
             let_go(sandbox, other, at)
-    return order
 
 
 def let_go(sandbox: Sandbox, order: Order, at: datetime) -> None:

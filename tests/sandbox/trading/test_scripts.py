@@ -154,6 +154,22 @@ def test_a_corrected_commission_leaves_cost_and_profit_as_they_were(stopped: Tra
     assert coca_cola(stopped) == before
 
 
+@pytest.mark.parametrize("looks", [1, 2])
+def test_fills_of_several_orders_are_booked_in_turn_however_late_somebody_looks(stopped: Trader, looks: int) -> None:
+    held, cost = stopped.held(ACCOUNT, KO), Decimal(coca_cola(stopped)["avgCost"])
+    for side, seconds, price in (("SELL", 3_000, 90), ("BUY", 1, 10)):
+        fill = {"after_milliseconds": seconds * 1000, "quantity": 10, "price": price}
+        stopped.script({"account": ACCOUNT, "side": side}, fills=[fill])
+        stopped.accept(ACCOUNT, ticket(ACCOUNT, KO, side, 10))
+
+    for _ in range(looks):
+        stopped.wait(4_000 // looks)
+        stopped.ready()
+
+    average = (held * cost + 100) / (held + 10)  # what was bought first had its part in what was sold
+    assert abs(Decimal(coca_cola(stopped)["realizedPnl"]) - 10 * (90 - average)) < Decimal("0.02")
+
+
 def test_a_corrected_sale_realizes_its_own_profit_once(stopped: Trader) -> None:
     cost = Decimal(coca_cola(stopped)["avgCost"])
 
