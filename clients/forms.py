@@ -156,7 +156,6 @@ class AliasForm(RefusableForm):
     alias = forms.CharField(
         label="New alias",
         max_length=400,
-        required=False,
         help_text="At most 80 characters; yours and the client's name for the account.",
     )
 
@@ -171,11 +170,11 @@ class AliasForm(RefusableForm):
 class AddressForm(RefusableForm):
     """A new residence address of the account's holder, typed whole: the present one stays masked until it is asked for."""
 
-    country = forms.ChoiceField(choices=_countries, label="Country", required=False)
-    street1 = forms.CharField(label="Street and number", required=False)
+    country = forms.ChoiceField(choices=_countries, label="Country")
+    street1 = forms.CharField(label="Street and number")
     street2 = forms.CharField(label="Flat, building", required=False)
-    city = forms.CharField(label="City", required=False)
-    postal_code = forms.CharField(label="Postal code", required=False)
+    city = forms.CharField(label="City")
+    postal_code = forms.CharField(label="Postal code")
     state = forms.CharField(
         label="State or province", required=False, help_text="ISO 3166-2: GB-ENG, PL-DS; US states bare, CT."
     )
@@ -189,6 +188,9 @@ class AddressForm(RefusableForm):
 
 
 def _add_defects(form: forms.Form, defects: list[Defect]) -> None:
+    for name in form.fields:
+        if form.has_error(name, "required"):  # the rule says the same with what to do about it
+            del form.errors[name]
     for defect in defects:
         form.add_error(defect.field, ValidationError(defect.message, params={"fix": defect.fix, "rule": defect.rule}))
 

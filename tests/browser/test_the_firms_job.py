@@ -130,6 +130,24 @@ def test_an_alias_is_followed_until_ibkr_shows_it(at_the_browser: SignIn, sandbo
     assert len(sandbox.ledger("patch")) == 1
 
 
+def test_a_new_address_is_sent_from_the_form_that_shows_the_old_one(at_the_browser: SignIn, sandbox: Any) -> None:
+    ines = at_the_browser("advisor")
+    open_client(ines, "Marianne Holloway")
+    ines.page.get_by_role("link", name="Address").click()
+    for name, typed in {"street1": "9 Larch Street", "city": "Hartford", "postal_code": "06103", "state": "CT"}.items():
+        ines.page.fill(f"[name={name}]", typed)
+    ines.shot("address")
+    ines.shot("address", width=360)
+    ines.page.get_by_role("button", name="Send to IBKR").click()
+
+    ines.page.wait_for_url(re.compile(r"/clients/maintenance/[0-9a-f-]{36}/"))
+    expect(ines.page.locator("main")).not_to_contain_text("9 Larch Street")  # masked until somebody says why
+    ines.page.get_by_label(re.compile("^Show")).first.click()
+    ines.page.get_by_role("button", name="The client asked").first.click()
+    expect(ines.page.locator("main")).to_contain_text("9 Larch Street")
+    ines.shot("address-shown")
+
+
 def test_the_portal_opens_once(at_the_browser: SignIn) -> None:
     ines = at_the_browser("advisor")
     open_client(ines, "Marianne Holloway")

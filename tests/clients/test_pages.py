@@ -450,6 +450,47 @@ def test_the_form_of_a_new_address_keeps_the_present_one_masked_until_a_reason_i
     assert street in browser.post(reveal, {"reason": "IBKR asked"}).content.decode()
 
 
+def test_a_masked_value_stands_where_a_browser_leaves_it_whole(
+    open_account: Make, master: Any, advisor: Any, browse: Any
+) -> None:
+    """Its eye holds a form. In another form a browser drops it and ends the outer one; a paragraph ends before it."""
+    account = open_account(master)
+    browser = browse(advisor)
+    typed = {"country": "DEU", "street1": "Lindenhof 4", "city": "Lahr", "postal_code": "77933"}
+    case = maintenance.request_address(account=account, address=typed, intent=uuid.uuid4(), by=advisor)
+
+    for url in (
+        reverse("clients:account_address", args=[account.pk]),
+        account.client.get_absolute_url(),
+        case.get_absolute_url(),
+    ):
+        page = browser.get(url).content.decode()
+
+        assert "bo-masked__ask" in page
+        depth = {"form": 0, "p": 0}
+        for close, tag in re.findall(r"<(/?)(form|p|details)\b", page):
+            if tag != "details":
+                depth[tag] += -1 if close else 1
+            assert depth["form"] in {0, 1}, url
+            assert tag == "p" or depth["p"] == 0, f"a paragraph of {url} holds a {tag}"
+
+
+def test_a_new_address_says_which_parts_may_stay_empty(
+    open_account: Make, master: Any, advisor: Any, browse: Any
+) -> None:
+    account = open_account(master)
+    browser, url = browse(advisor), reverse("clients:account_address", args=[account.pk])
+
+    page = browser.get(url).content.decode()
+    refused = browser.post(url, {"country": "DEU", "intent": uuid.uuid4()})
+
+    assert page.count('<span class="bo-field__optional">optional</span>') == 2  # flat or building, and state
+    words = refused.content.decode()
+    assert refused.status_code == 422
+    assert words.count("Street is empty.") == words.count("City is empty.") == words.count("Postal code is empty.") == 1
+    assert "This field is required" not in words
+
+
 def test_a_case_shows_both_addresses_in_whole_only_with_a_reason(
     open_account: Make, master: Any, advisor: Any, browse: Any
 ) -> None:
