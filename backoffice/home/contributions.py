@@ -94,7 +94,10 @@ def _proposed(user: User) -> registry.Count | None:
     return registry.Count(waiting) if waiting else None
 
 
-def _connections_url() -> str:
+def _connections_url(user: User) -> str:
+    """Where the connections stand, for whoever may read them; nobody is led to a page that refuses them."""
+    if not may(user, "broker.view_connections"):
+        return ""
     try:
         return reverse("broker:connection_list")
     except NoReverseMatch:
@@ -110,25 +113,25 @@ def sessions(user: User) -> Iterator[StateBarItem]:
         else:
             detail = f"{session.master.username}, {session.detail}" if session.detail else session.master.username
         word = f"Trading session {session.get_state_display().lower()}"
-        yield StateBarItem(word, detail, _SESSION_TONES[session.state], _connections_url(), order=10)
+        yield StateBarItem(word, detail, _SESSION_TONES[session.state], _connections_url(user), order=10)
 
 
 def trouble(user: User) -> Iterator[InboxItem]:
     """What keeps the firm from IBKR and needs a person: sessions that are not live, closed gates, silent workers."""
     if may(user, "broker.view_connections"):
-        yield from _sessions_in_trouble()
+        yield from _sessions_in_trouble(user)
     if may(user, "broker.open_gate"):
         for gate in Gate.objects.filter(is_open=False):
             yield InboxItem(
                 kind=f"broker.gate:{gate.pk}", group="answer", title=f"{gate}: sending is stopped", detail=gate.reason,
-                action="See it", url=_connections_url(), icon="ban", tone="bad", since=gate.set_at, urgency=20,
+                action="See it", url=_connections_url(user), icon="ban", tone="bad", since=gate.set_at, urgency=20,
             )  # fmt: skip
     beat = beat_health()
     if not beat.ok and may(user, "broker.view_connections"):
         yield InboxItem(
             kind="home.workers", group="answer", title="The workers are silent", urgency=10, icon="player-pause", tone="bad",
             detail="Nothing is sent to IBKR or read from it until they run again. What was asked for is kept.",
-            action="See it", url=_connections_url(),
+            action="See it", url=_connections_url(user),
         )  # fmt: skip
 
 
@@ -156,7 +159,7 @@ def returned(user: User) -> Iterator[InboxItem]:
         )  # fmt: skip
 
 
-def _sessions_in_trouble() -> Iterator[InboxItem]:
+def _sessions_in_trouble(user: User) -> Iterator[InboxItem]:
     words = {
         SessionState.DOWN: "has ended",
         SessionState.COMPETING: "was taken by another login",
@@ -166,14 +169,14 @@ def _sessions_in_trouble() -> Iterator[InboxItem]:
             kind=f"broker.session:{session.pk}:{session.state}", group="answer", urgency=30, icon="plug-connected-x",
             title=f"The trading session of {session.master.username} {words[SessionState(session.state)]}",
             detail=f"{session.detail or 'The keeper tries again by itself.'} Orders wait until it is live again.",
-            action="See it", url=_connections_url(), tone="bad",
+            action="See it", url=_connections_url(user), tone="bad",
         )  # fmt: skip
 
 
 def gates(user: User) -> Iterator[StateBarItem]:
     """Name each closed gate: nothing leaves behind it."""
     for gate in Gate.objects.filter(is_open=False):
-        yield StateBarItem(f"{gate} stopped", gate.reason, "bad", _connections_url(), order=5)
+        yield StateBarItem(f"{gate} stopped", gate.reason, "bad", _connections_url(user), order=5)
 
 
 def families(user: User) -> Iterator[StateBarItem]:
@@ -183,12 +186,12 @@ def families(user: User) -> Iterator[StateBarItem]:
     for row in ill:
         since = formats.moment(row.last_failure_at, now=clock.now()) if row.last_failure_at else ""
         yield StateBarItem(
-            f"{row.family.capitalize()} API not well", f"since {since}", "wait", _connections_url(), order=20
+            f"{row.family.capitalize()} API not well", f"since {since}", "wait", _connections_url(user), order=20
         )
     if rows and not ill:
         latest = max((row.last_success_at for row in rows if row.last_success_at), default=None)
         detail = f"last answer {formats.span(clock.now() - latest)} ago" if latest else ""
-        yield StateBarItem("IBKR answers", detail, "good", _connections_url(), order=20)
+        yield StateBarItem("IBKR answers", detail, "good", _connections_url(user), order=20)
 
 
 def queues(user: User) -> Iterator[StateBarItem]:
@@ -197,19 +200,19 @@ def queues(user: User) -> Iterator[StateBarItem]:
     beat = beat_health()
     if not beat.ok:
         yield StateBarItem(
-            "Workers silent", "nothing is sent or read until they are back", "bad", _connections_url(), order=30
+            "Workers silent", "nothing is sent or read until they are back", "bad", _connections_url(user), order=30
         )
         return
     waiting = Submission.objects.filter(state__in=[State.READY, State.CLAIMED], due_at__lte=now).aggregate(
         number=Count("pk"), oldest=Min("due_at")
     )
     if not waiting["number"]:
-        yield StateBarItem("Queues clear", "", "good", _connections_url(), order=30)
+        yield StateBarItem("Queues clear", "", "good", _connections_url(user), order=30)
         return
     age = now - waiting["oldest"]
     tone: Tone = "wait" if age > timedelta(seconds=60) else "good"
     yield StateBarItem(
-        f"{waiting['number']} to send", f"oldest {formats.span(age)}", tone, _connections_url(), order=30
+        f"{waiting['number']} to send", f"oldest {formats.span(age)}", tone, _connections_url(user), order=30
     )
 
 

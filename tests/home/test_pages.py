@@ -257,3 +257,19 @@ def test_a_zone_that_does_not_exist_is_passed_over(client: Client, viewer: User)
 def test_groups_have_distinct_keys_and_order() -> None:
     assert len({group.key for group in contributions.GROUPS}) == len(contributions.GROUPS)
     assert [group.order for group in contributions.GROUPS] == sorted(group.order for group in contributions.GROUPS)
+
+
+def test_the_state_bar_leads_nobody_to_a_page_that_refuses_them(
+    client: Client, viewer: User, principal: User, master: MasterAccount
+) -> None:
+    BrokerageSession.objects.create(master=master, state=SessionState.LIVE)
+    shown = {}
+    for person in (viewer, principal):
+        client.force_login(person)
+        shown[person] = client.get("/state/").content.decode()
+
+    assert "Trading session live" in shown[viewer]
+    assert "/connections/" not in shown[viewer]
+    assert "/connections/" in shown[principal]
+    client.force_login(viewer)
+    assert "/connections/" not in client.get("/").content.decode()
