@@ -7,7 +7,7 @@ from uuid import UUID
 from backoffice.core import clock
 from backoffice.core.crypto import blind_tail
 from backoffice.core.money import Money
-from backoffice.home import registry
+from backoffice.home import formats, registry
 from backoffice.home.parts import TimelineEvent
 from backoffice.home.registry import Count, DemonstrationLoader, FeedItem, InboxItem, NavigationEntry, SearchHit
 from backoffice.journal import decisions
@@ -128,7 +128,7 @@ def search(user: User, text: str) -> Iterable[SearchHit]:
     return [
         SearchHit(
             f"{each.get_kind_display()} {each.reference}",
-            f"{each.money.rounded()}, {each.account.number}, {each.get_status_display().lower()}",
+            f"{each.money.rounded()}, {each.account.number}, {formats.in_sentence(each.get_status_display())}",
             "Transfer",
             each.get_absolute_url(),
             "arrows-exchange",
@@ -170,7 +170,7 @@ def events_of_client(client: Client, user: User) -> Iterator[TimelineEvent]:
         at = each.settled_at or each.requested_at
         kind = {Status.DONE: "done", Status.REJECTED: "failed"}.get(Status(each.status), "fact")
         title = f"{each.get_kind_display()} of {each.money.rounded()}"
-        detail = f"{each.account.number}, {each.get_status_display().lower()}."
+        detail = f"{each.account.number}, {formats.in_sentence(each.get_status_display())}."
         yield TimelineEvent(at, title, kind, detail, raw=each.reference, icon="arrows-exchange")  # type: ignore[arg-type]
 
 

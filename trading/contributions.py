@@ -229,7 +229,7 @@ def search(user: User, text: str) -> Iterator[SearchHit]:
         return
     wanted = text.strip()[:40]
     for order in _orders_found(user, wanted):
-        detail = f"{_described(order)}, {selectors.state_of(order).word.lower()}"
+        detail = f"{_described(order)}, {formats.in_sentence(selectors.state_of(order).word)}"
         yield SearchHit(order.reference, detail, "Order", order.get_absolute_url(), "file-pencil")
     listed = Instrument.objects.filter(Q(symbol__istartswith=wanted) | Q(name__icontains=wanted)).order_by("symbol")
     for row in listed[:MOST]:

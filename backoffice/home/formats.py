@@ -108,6 +108,11 @@ def eastern(value: datetime) -> str:
     return f"{there.day} {there:%b %Y %H:%M:%S} ET"
 
 
+def in_sentence(words: str) -> str:
+    """Write a label inside a sentence: "At IBKR" is "at IBKR", "Form W-8BEN" is "form W-8BEN"; a name keeps its capitals."""
+    return " ".join(word if sum(map(str.isupper, word)) > 1 else word.lower() for word in words.split(" "))
+
+
 def fours(digits: str) -> str:
     """Group hex digits or a number in fours: "e7a1 904b d30c"."""
     return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))

@@ -119,7 +119,12 @@ def _see(notices: "QuerySet[Notice]", by: User) -> int:
         some = unread[start : start + _LISTED]
         was = audit.standing(*some)
         Notice.objects.filter(pk__in=[each.pk for each in some]).update(read_at=clock.now())
-        audit.record("home.read_notices", by=by, summary=f"Saw {len(some)} notices", changed=was)
+        audit.record(
+            "home.read_notices",
+            by=by,
+            summary=f"Saw {len(some)} {'notice' if len(some) == 1 else 'notices'}",
+            changed=was,
+        )
     return len(unread)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.urls import reverse
 
+from backoffice.home import formats
 from backoffice.home.registry import Count, FeedItem, InboxItem
 from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
@@ -90,7 +91,7 @@ def _of_application(card: applications.Card) -> Iterator[InboxItem]:
             yield InboxItem(
                 kind=f"clients.rejected:{task.pk}",
                 group="stuck",
-                title=f"{name}: {task.form_name.lower()} rejected",
+                title=f"{name}: {formats.in_sentence(task.form_name)} rejected",
                 detail="Ask the client for another and send it; the application waits.",
                 ibkr_words=task.reject_reason,
                 action="Send another",
@@ -230,7 +231,7 @@ def feed(user: User, since: datetime) -> Iterator[FeedItem]:
             yield FeedItem(
                 task.since,
                 task.account.client.name,
-                f"{task.form_name.lower()} rejected",
+                f"{formats.in_sentence(task.form_name)} rejected",
                 task.account.client.get_absolute_url(),
             )
     done = MaintenanceRequest.objects.visible_to(user).filter(ended_at__gte=since).select_related("account")

@@ -50,6 +50,9 @@ def text_of(markup: str) -> str:
         ("{% side v %}", "BUY", "Buy"),
         ("{{ v|plural:'account,accounts' }}", 1, "1 account"),
         ("{{ v|plural:'account,accounts' }}", 1200, "1,200 accounts"),
+        ("{{ v|in_sentence }}", "At IBKR", "at IBKR"),
+        ("{{ v|in_sentence }}", "Proof of Address", "proof of address"),
+        ("{{ v|in_sentence }}", "Form W-8BEN", "form W-8BEN"),
     ],
 )
 def test_a_figure_is_written_exactly_so(source: str, value: object, expected: str) -> None:

@@ -87,6 +87,7 @@ LAYOUT: bo-split (fluid + 304), --wide (372), --even, --three, --steps (206 flui
 
 from django import template
 
+from backoffice.home import formats
 from backoffice.home.tags import blocks, figures, marks, records, times
 
 register = template.Library()
@@ -105,4 +106,5 @@ for _block in (blocks.panel, blocks.note, blocks.dialog):
     register.simple_block_tag(_block)
 
 register.filter(figures.plural)
+register.filter(formats.in_sentence)
 register.filter(marks.worst)
