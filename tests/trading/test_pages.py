@@ -200,6 +200,20 @@ def fields(**changes: Any) -> dict[str, Any]:
     } | changes  # fmt: skip
 
 
+def test_a_price_in_pence_is_said_to_be_in_pence(advisor: Any, accounts: list[Account], instrument: Instrument) -> None:
+    """A limit of 11.19 typed for a London share that trades at 1,119 pence would be a hundredth of what was meant."""
+    browser = signed_in(advisor)
+    Instrument.objects.filter(pk=instrument.pk).update(currency="GBP", exchange="LSE", price_magnifier=100)
+
+    ticket = browser.get(reverse("trading:order_new"), {"conid": instrument.conid}).content.decode()
+    chosen = browser.get(reverse("trading:instrument_choose", args=[instrument.conid])).content.decode()
+
+    assert "prices in pence" in ticket
+    assert "prices in pence" in chosen
+    Instrument.objects.filter(pk=instrument.pk).update(price_magnifier=1)
+    assert "pence" not in browser.get(reverse("trading:instrument_choose", args=[instrument.conid])).content.decode()
+
+
 def test_a_ticket_is_previewed_and_sent(advisor: Any, accounts: list[Account], instrument: Instrument) -> None:
     browser = signed_in(advisor)
     data = fields()

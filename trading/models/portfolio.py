@@ -59,6 +59,13 @@ class Instrument(models.Model):
         return Decimal(self.multiplier / self.price_magnifier)
 
     @property
+    def priced_in(self) -> str:
+        """What a price counts where it is not the currency itself: "pence" in London; else nothing."""
+        if self.price_magnifier == 1:
+            return ""
+        return "pence" if self.currency == "GBP" else f"hundredths of {self.currency}"
+
+    @property
     def price_step(self) -> Decimal:
         """The tick with its own decimals, whatever scale the column has: prices are written to it."""
         step = self.tick.normalize()
