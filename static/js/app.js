@@ -57,6 +57,15 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// ---- a filter near the right edge opens to the left, or its choices would hang over the page
+
+document.addEventListener("toggle", ({ target }) => {
+  if (!target.matches("details.bo-filter[open]")) return;
+  target.classList.remove("bo-filter--end");
+  const { right } = target.querySelector(".bo-filter__choices").getBoundingClientRect();
+  target.classList.toggle("bo-filter--end", right > document.documentElement.clientWidth);
+}, true);
+
 // ---- toasts: six seconds, paused under the pointer or the focus
 
 function startToast(element) {
@@ -141,6 +150,14 @@ document.addEventListener("htmx:responseError", (event) => {
 document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) trouble(""); });
 document.addEventListener("htmx:beforeRequest", (event) => { if (event.detail.elt.getAttribute("aria-disabled") === "true") event.preventDefault(); });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) document.querySelectorAll("#state").forEach((bar) => window.htmx?.trigger(bar, "bo:refresh")); });
+
+// ---- a form that is refused puts the focus on the first field to mend
+
+const toFirstDefect = (root) => root.querySelector(".bo-field--bad :is(input:not([type=hidden]), select, textarea)")?.focus();
+if (performance.getEntriesByType("navigation")[0]?.responseStatus === 422) toFirstDefect(document);
+document.addEventListener("htmx:afterSettle", ({ detail, target }) => {
+  if (detail.xhr?.status === 422 && detail.requestConfig?.elt.matches("form")) toFirstDefect(target);
+});
 
 // ---- what the page asks without anybody touching it says so, and keeps no session alive
 

@@ -67,4 +67,5 @@ function tick() {
   }
 }
 setInterval(tick, 1000);
+document.addEventListener("htmx:afterSettle", tick); // what has just come is not without its time until the next second
 tick();

@@ -14,3 +14,23 @@ document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target
 
 const until = Date.parse(send?.dataset.boFreshUntil ?? "");
 if (until) setInterval(() => { if (Date.now() > until) lock("Send opens after a new preview: this one is over 2 min old."); }, 1000);
+
+// The found instruments are walked with the arrows. Enter in the field leads to them: it would else preview a ticket without one.
+document.addEventListener("keydown", (event) => {
+  const field = document.getElementById("instrument-text");
+  const found = [...document.querySelectorAll("#instrument-hits button")];
+  const here = found.indexOf(event.target);
+  if (!field || (here < 0 && event.target !== field)) return;
+  if (here < 0 && event.key === "Enter") {
+    event.preventDefault();
+    found[0]?.focus();
+  } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    (found[here + (event.key === "ArrowDown" ? 1 : -1)] ?? field).focus();
+  }
+});
+// What was pressed is gone after the choice: the focus goes on to the next thing to fill in.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id !== "instrument" || document.activeElement !== document.body) return;
+  (document.getElementById("instrument-text") ?? form?.querySelector("[name=quantity]"))?.focus();
+});

@@ -12,6 +12,7 @@ from backoffice.core import clock
 from backoffice.home.models import Notice
 from tests.browser.conftest import faults_of, screenshots
 from tests.conftest import PASSWORD
+from trading.models import Instrument
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -92,6 +93,44 @@ def test_the_count_of_new_notices_is_put_in_place_under_the_pointer(page: Page, 
     page.clock.run_for(21_000)
 
     expect(bell).to_have_text(re.compile(r"Notices\s*1"))
+
+
+def test_the_choices_of_a_filter_stay_on_the_page(page: Page) -> None:
+    for width in (1440, 900, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto("/trading/blotter/")
+        page.locator("details.bo-filter summary").last.click()
+
+        choices = page.locator("details.bo-filter .bo-filter__choices").last
+        expect(choices).to_be_in_viewport(ratio=1)
+
+
+def test_a_refused_form_has_the_focus_where_the_first_thing_is_to_mend(page: Page) -> None:
+    page.goto("/trading/orders/new/")
+    page.get_by_role("button", name="Preview").click()
+
+    expect(page.locator("#instrument-text")).to_be_focused()
+
+
+def test_an_instrument_is_chosen_by_the_keyboard_alone(page: Page) -> None:
+    """Enter in the search does not preview a ticket that has no instrument, and the focus goes on to the quantity."""
+    Instrument.objects.create(
+        conid="756733", symbol="SPY", name="SPDR S&P 500 ETF Trust", exchange="ARCA", currency="USD"
+    )
+    page.route("**/quote/", lambda route: route.abort())  # no worker answers here, and the test ends before one would
+    page.goto("/trading/orders/new/")
+    page.locator("#instrument-text").click()
+    page.keyboard.type("SPY")
+    found = page.locator("#instrument-hits button").first
+    expect(found).to_contain_text("SPY")
+
+    press(page, "Enter")
+    expect(found).to_be_focused()
+    press(page, "ArrowUp", "ArrowDown", "Enter")
+
+    expect(page.locator("[name=quantity]")).to_be_focused()
+    expect(page.locator("[name=conid]")).to_have_value("756733")
+    assert page.url.endswith("/trading/orders/new/")
 
 
 def press(page: Page, *keys: str) -> None:
