@@ -133,6 +133,24 @@ def test_an_instrument_is_chosen_by_the_keyboard_alone(page: Page) -> None:
     assert page.url.endswith("/trading/orders/new/")
 
 
+def test_a_file_that_waited_for_a_proof_comes_once(page: Page) -> None:
+    """Coming back to the page that fetched it takes no second copy of what is personal."""
+    with page.expect_download() as first:
+        page.goto("/account/file/?file=/clients/export.csv&back=/clients/")
+    expect(page.locator(".bo-state__items")).to_be_visible()
+    page.get_by_role("link", name="Back to where you were").click()
+    page.wait_for_url("**/clients/")
+    taken: list[Any] = []
+    page.on("download", lambda download: taken.append(download))
+
+    page.go_back()
+
+    expect(page.get_by_role("link", name="Fetch the file")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert first.value.suggested_filename.endswith(".csv")
+    assert taken == []
+
+
 def press(page: Page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
