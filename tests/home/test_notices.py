@@ -332,3 +332,13 @@ def test_what_has_been_over_for_three_months_is_deleted_and_what_stands_stays(ad
     assert [entry.summary for entry in Entry.objects.filter(action="home.forget_notices")] == [
         "1 notices over for 90 days deleted"
     ]
+
+
+def test_the_audit_says_how_many_notices_were_seen(advisor: Any, waiting: Any) -> None:
+    for number, some in enumerate((["1"], ["2", "3"]), start=1):
+        waiting[advisor.email] = [item(f"funding.approval:{number}{each}") for each in some]
+        notices.note(advisor)
+        browser_of(advisor).post(reverse("home:notices_read"))
+
+    seen = Entry.objects.filter(action="home.read_notices", actor=advisor).order_by("pk")
+    assert [entry.summary for entry in seen] == ["Saw 1 notice", "Saw 2 notices"]
