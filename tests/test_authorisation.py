@@ -144,7 +144,7 @@ MATRIX: dict[str, Entry] = {
     "clients:application_detail": see("clients.view", "application"),
     "clients:application_edit": Entry(("clients.apply",), READ, "section", shows_personal=True),
     "clients:application_field": act("clients.apply", of="field"),
-    "clients:application_submit": act("clients.apply", of="application"),
+    "clients:application_submit": act("clients.submit", of="application"),
     "clients:application_discard": act("clients.apply", of="application"),
     "clients:document_send": act("clients.apply", of="task"),
     "clients:maintenance_list": see("clients.view"),

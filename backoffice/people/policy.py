@@ -38,6 +38,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "clients.reveal": _READERS,
         "clients.export": _READERS,
         "clients.apply": _DESK,
+        "clients.submit": _DESK,
         "clients.maintain": _DESK,
         "clients.open_portal": _DESK,
         "clients.view_retention": {Role.OPERATIONS, Role.PRINCIPAL},
@@ -78,8 +79,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 SCOPE_WORDS = {
     "home.view_today": "Read Today and the notices",
     "clients.view": "Read clients, accounts and applications",
-    "clients.apply": "Write and submit applications",
-    "clients.maintain": "Ask IBKR to change an account",
+    "clients.apply": "Write applications",
     "clients.open_portal": "Open IBKR's portal for a client",
     "clients.view_retention": "Read how long personal data is kept",
     "clients.hold": "Place a legal hold",
@@ -87,7 +87,6 @@ SCOPE_WORDS = {
     "funding.request": "Ask for withdrawals and announce deposits",
     "trading.view": "Read portfolios and orders",
     "trading.trade": "Write order drafts",
-    "trading.manage_groups": "Write allocation groups",
     "reporting.view": "Read and download reports",
     "reporting.fetch": "Fetch reports from IBKR",
     "journal.add_evidence": "Add papers to an approval",
@@ -107,14 +106,18 @@ SCOPE_WORDS = {
 # the entry names whose it is, and an hour's share bounds how many (`audit.disclosures`). Programs read statements by the
 # same rule; no token holds what is listed here. tests/backoffice/test_downloads.py knows every file that is handed out.
 _STEP_UP_TO_READ = frozenset({"clients.export", "funding.export", "trading.export", "audit.export", "audit.evidence"})
-# Asked for again when something is posted: approve, send, change people, reveal, open a gate.
+# Asked for again when something is posted: approve, send, change people, reveal, open a gate. A document is sent without,
+# since a form with a file cannot be put aside; only IBKR's own request for it opens that form. So is a cancel: it cannot wait.
 STEP_UP = _STEP_UP_TO_READ | {
+    "clients.submit",
+    "clients.maintain",
     "clients.reveal",
     "clients.release_hold",
     "clients.destroy",
     "funding.send",
     "funding.approve",
     "trading.send",
+    "trading.manage_groups",
     "journal.approve",
     "journal.release",
     "policies.propose",

@@ -203,7 +203,7 @@ def field(request: HttpRequest, pk: Any, name: str) -> HttpResponse:
 
 
 @require_POST
-@requires("clients.apply")
+@requires("clients.submit")
 def submit(request: HttpRequest, pk: Any) -> HttpResponse:
     """Submit what the review showed; a defect or another payload draws the review again and sends nothing."""
     application = _own(request, pk)

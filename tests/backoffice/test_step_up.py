@@ -19,6 +19,7 @@ from backoffice.people import policy
 from backoffice.people.models import Invitation, User
 from tests.conftest import PASSWORD
 from tests.second_factors import code, give_app
+from tests.test_authorisation import MATRIX
 
 pytestmark = pytest.mark.django_db
 START = "2026-11-02 09:00:00+00:00"
@@ -47,6 +48,20 @@ def test_signing_in_counts_for_five_minutes(time: Any, administrator: User) -> N
     time.shift(300)
 
     assert client.post("/people/invite/", SEAT)["Location"] == "/people/"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "clients:application_submit", "clients:account_alias", "clients:account_address", "trading:group_new",
+        "trading:group_edit", "trading:group_delete",
+    ],
+)  # fmt: skip
+def test_what_goes_to_ibkr_asks_and_the_look_at_its_form_does_not(address: str) -> None:
+    (permission,) = MATRIX[address].needs
+
+    assert policy.needs_step_up(permission, "POST")
+    assert not policy.needs_step_up(permission, "GET")
 
 
 def test_a_second_later_the_form_waits_and_then_goes_on_as_it_was_typed(time: Any, administrator: User) -> None:

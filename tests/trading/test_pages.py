@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from backoffice.journal import services as journal
 from backoffice.journal.models import LIFECYCLE as JOURNAL
 from backoffice.journal.models import State, Submission
 from clients.models import Account
+from tests.conftest import PASSWORD
 from tests.trading.conftest import give_figures, give_position, make_account
 from trading import contributions
 from trading.forms import TicketForm
@@ -329,6 +331,23 @@ def test_an_answer_counts_once(order: Order, advisor: Any, principal: Any) -> No
     assert (first.status_code, second.status_code) == (302, 409)
     assert (question.answer, question.answered_by) == ("no", advisor)
     assert journal.current_for(order).state == State.REPLYING  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("answer", "is_held_back"), [("yes", True), ("no", False)])
+def test_a_yes_is_a_sending_and_asks_who_says_it(
+    order: Order, advisor: Any, answer: str, is_held_back: bool, settings: Any, time_machine: Any
+) -> None:
+    settings.STEP_UP_SECONDS = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+    browser = Browser()
+    browser.post("/account/login/", {"login": advisor.email, "password": PASSWORD})
+    time_machine.move_to(clock.now() + timedelta(seconds=301))
+    question = asked(order)
+
+    reply = browser.post(reverse("trading:order_answer", args=[order.pk]), {"question": question.pk, "answer": answer})
+
+    question.refresh_from_db()
+    assert reply["Location"].startswith("/account/reauthenticate/") == is_held_back
+    assert question.is_open == is_held_back
 
 
 def test_an_answer_after_the_deadline_is_refused(order: Order, advisor: Any, time_machine: Any) -> None:

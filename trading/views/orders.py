@@ -16,7 +16,7 @@ from backoffice.home import formats
 from backoffice.journal import services as journal
 from backoffice.journal.models import State
 from backoffice.people.models import User
-from backoffice.people.policy import may, requires
+from backoffice.people.policy import held_back, may, requires
 from clients.models import Account, Client
 from trading import policy, preview, translate
 from trading.forms import AnswerForm, ReasonForm, SendForm, TicketForm, refuse, target_value
@@ -312,6 +312,9 @@ def answer(request: HttpRequest, pk: str) -> HttpResponse:
     if not form.is_valid():
         return _refused(request, order, Conflict("Choose to confirm or to decline."))
     question = get_object_or_404(OrderQuestion, pk=form.cleaned_data["question"], order=order)
+    said_yes = form.cleaned_data["answer"] != services.NO
+    if said_yes and (proof := held_back(request, "trading.send")) is not None:  # to say yes is to send
+        return proof
     try:
         services.answer(question, by=reader(request), answer=form.cleaned_data["answer"])
     except Refusal as error:
