@@ -15,6 +15,7 @@ from backoffice.core.fields import (
     is_currency,
 )
 from backoffice.core.lifecycle import Lifecycle
+from backoffice.journal.models import Submission
 from backoffice.people.models import User
 from clients.models import Account
 
@@ -188,8 +189,7 @@ class CashTransfer(models.Model):
         """Whether the bank's number was changed at IBKR after this was asked for: it would go where nobody meant it to."""
         return self.bank is not None and self.bank.appeared_at is not None and self.bank.appeared_at > self.requested_at
 
-    @property
-    def why_not_sent(self) -> str:
+    def why_not_sent(self, submission: Submission) -> str:
         """Say why the journal must not send it any more; empty while it may."""
         return "the bank's details were changed at IBKR after it was asked for" if self.is_redirected else ""
 

@@ -180,7 +180,7 @@ class Submission(models.Model):
     def why_not_sent(self) -> str:
         """Say why what this is about must not be sent any more, where its own model knows of such a thing; else empty."""
         subject = apps.get_model(self.subject_model)._default_manager.filter(pk=self.subject_id).first()
-        return str(getattr(subject, "why_not_sent", ""))
+        return str(subject.why_not_sent(self)) if hasattr(subject, "why_not_sent") else ""
 
     @property
     def is_final(self) -> bool:

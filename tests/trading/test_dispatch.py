@@ -349,6 +349,35 @@ def test_a_yes_that_was_held_up_for_minutes_does_not_leave_any_more(
     assert (reread(order).submission.state == State.UNKNOWN) == (answer == "yes")
 
 
+@pytest.mark.parametrize(("hours", "leaves"), [(23, True), (25, False)])
+def test_an_order_held_up_for_a_day_does_not_leave_by_itself(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, hours: int, leaves: bool
+) -> None:
+    order = send(limit_price=far_below(instrument))
+    Order.objects.filter(pk=order.pk).update(sent_at=clock.now() - timedelta(hours=hours))
+
+    dispatch.send_order(str(order.submission_id))
+    sync.sync_orders()
+
+    order = reread(order)
+    assert len(sandbox.ledger("order")) == leaves
+    assert order.status == (Status.WORKING if leaves else Status.VOID)
+    assert ("nobody has said yes" in order.ibkr_words) != leaves
+
+
+def test_the_cancel_of_an_old_order_leaves_however_long_it_waited(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, advisor: Any
+) -> None:
+    order = submit(send(limit_price=far_below(instrument)))
+    cancel = orders.request_cancel(order, by=advisor)
+    Order.objects.filter(pk=order.pk).update(sent_at=clock.now() - timedelta(days=3))
+
+    dispatch.send_cancel(str(cancel.pk))
+
+    cancel.refresh_from_db()
+    assert cancel.state == State.ACKED
+
+
 @pytest.mark.row(id="S11")
 def test_a_question_lost_with_its_session_becomes_a_doubt(
     sandbox: Any, send: Callable[..., Order], group: AllocationGroup, live_session: Any

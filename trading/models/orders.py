@@ -1,14 +1,16 @@
 """Order, OrderAllocation, OrderQuestion, Execution."""
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Max, OuterRef, Q
 from django.urls import reverse
 
 from backoffice.broker.models import MasterAccount
+from backoffice.core import clock
 from backoffice.core.fields import amount_field
 from backoffice.core.lifecycle import Lifecycle
 from backoffice.journal.models import State, Submission
@@ -16,6 +18,9 @@ from backoffice.people.models import User
 from clients.models import Account
 from trading.models.groups import AllocationGroup
 from trading.models.portfolio import Instrument
+
+# How long somebody's yes to an order is good for, while a closed gate or a dead session keeps it from leaving.
+GOOD_FOR = timedelta(hours=24)
 
 
 class Side(models.TextChoices):
@@ -174,6 +179,16 @@ class Order(models.Model):
     def reference(self) -> str:
         """The number people quote: "T-20418"."""
         return f"T-{self.number}"
+
+    def why_not_sent(self, submission: Submission) -> str:
+        """Say why the journal must not send the order any more; empty while it may, and for its cancel, which never ages."""
+        if submission.pk != self.submission_id or self.sent_at is None:
+            return ""
+        words = (submission.approvals, submission.releases)
+        given = [self.sent_at, *(each.aggregate(at=Max("at"))["at"] for each in words)]
+        if clock.now() - max(filter(None, given)) <= GOOD_FOR:
+            return ""
+        return "nobody has said yes to it within the last 24 hours, and the market has moved since"
 
     @property
     def is_final(self) -> bool:
