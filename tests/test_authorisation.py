@@ -103,7 +103,7 @@ MATRIX: dict[str, Entry] = {
     "policies:approve": act("policies.approve", of="policy", is_shared=True),
     "policies:decline": act("policies.approve", of="policy", is_shared=True),
     "broker:connection_list": see("broker.view_connections"),
-    "broker:gate_set": act("broker.close_gate"),
+    "broker:gate_set": form("broker.close_gate"),
     "broker:test_ask": act("broker.test_connection", of="connection", is_shared=True),
     "broker:test_show": see("broker.test_connection", of="connection", is_shared=True),
     "audit:entry_list": see("audit.view", of_the_firm=True),

@@ -1,11 +1,13 @@
 """The connections page: each connection with its token, session, key, health, budgets and windows; and the kill switch."""
 
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from backoffice.audit.models import Entry
 from backoffice.broker import calendar, selectors, services
@@ -35,9 +37,11 @@ def connection_list(request: HttpRequest) -> HttpResponse:
 
 
 @requires("broker.close_gate")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def gate_set(request: HttpRequest) -> HttpResponse:
-    """Stop or allow sending for everything, one connection or one lane."""
+    """Stop or allow sending for everything, one connection or one lane; the page has nothing but that."""
+    if request.method != "POST":
+        return _gates(request)
     form = GateForm(request.POST)
     assert isinstance(request.user, User)
     if not form.is_valid():
@@ -58,21 +62,23 @@ def gate_set(request: HttpRequest) -> HttpResponse:
     except NotPermitted as error:
         form.add_error(None, str(error))
         return _not_turned(request, form)
-    return redirect("broker:connection_list" if may(request.user, "broker.view_connections") else "home:today")
+    return redirect("broker:connection_list" if may(request.user, "broker.view_connections") else "broker:gate_set")
 
 
 def _not_turned(request: HttpRequest, form: GateForm) -> HttpResponse:
-    """Draw the page again with what is wrong, or say that alone to whoever may stop sending and not see the connections."""
-    if may(request.user, "broker.view_connections"):
-        return _page(request, form=form, status=422)
-    sentence = " ".join(str(each) for errors in form.errors.values() for each in errors)
-    return render(request, "refused.html", {"sentence": sentence}, status=422)
+    """Draw the page again with what is wrong: the connections for whoever may read them, else the switch alone."""
+    draw = _page if may(request.user, "broker.view_connections") else _gates
+    return draw(request, form=form, status=422)
 
 
-def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 200) -> HttpResponse:
+def _gates(request: HttpRequest, *, form: GateForm | None = None, status: int = 200) -> HttpResponse:
+    context = _switches(request, MasterAccount.objects.order_by("account"), form)
+    return render(request, "broker/gates.html", context, status=status)
+
+
+def _switches(request: HttpRequest, masters: Iterable[MasterAccount], form: GateForm | None) -> dict[str, Any]:
+    """Every gate with its form; the form that was just refused stands in place of its own."""
     gates = {(gate.scope, gate.key): gate for gate in Gate.objects.select_related("set_by")}
-    found = selectors.connections()
-    masters = [each.master for each in found]
     places = [
         (str(Gate.Scope.GLOBAL), "", "Everything"),
         *[(str(Gate.Scope.LANE), lane, label) for lane, label in LANES.items()],
@@ -85,11 +91,21 @@ def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 2
         is_this_one = form is not None and (form.data.get("scope"), form.data.get("key", "")) == (scope, key)
         blank = GateForm(initial={"scope": scope, "key": key, "to_open": not is_open}, auto_id=f"{scope}-{key}-%s")
         switches.append({"label": label, "gate": gate, "is_open": is_open, "form": form if is_this_one else blank})
+    return {
+        "switches": switches,
+        "may_open": may(request.user, "broker.open_gate"),
+        "may_close": may(request.user, "broker.close_gate"),
+    }
+
+
+def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 200) -> HttpResponse:
+    found = selectors.connections()
+    masters = [each.master for each in found]
     kept = calendar.keeping(masters)
     strips, minute = selectors.day_strips(kept or masters)
     context = {
+        **_switches(request, masters, form),
         "connections": found,
-        "switches": switches,
         "strips": strips,
         "minute": minute,
         "hours": range(0, 24, 3),
@@ -98,8 +114,6 @@ def _page(request: HttpRequest, *, form: GateForm | None = None, status: int = 2
         "history": Entry.objects.filter(action__in=("broker.close_gate", "broker.open_gate"))
         .select_related("actor")
         .order_by("-at")[:6],
-        "may_open": may(request.user, "broker.open_gate"),
-        "may_close": may(request.user, "broker.close_gate"),
         "may_test": may(request.user, "broker.test_connection"),
         "now": clock.now(),
     }

@@ -56,6 +56,9 @@ def register() -> None:
             "System", "Connections", "plug-connected", "broker:connection_list", "broker.view_connections", order=90
         )
     )
+    registry.navigation.add(
+        NavigationEntry("System", "Stop sending", "hand-stop", "broker:gate_set", "broker.close_gate", order=91)
+    )
     registry.navigation.add(NavigationEntry("System", "Policies", "shield", "policies:list", "policies.view", order=94))
     registry.navigation.add(NavigationEntry("System", "People", "users", "people:list", "people.view", order=95))
     registry.navigation.add(
@@ -176,7 +179,8 @@ def _sessions_in_trouble(user: User) -> Iterator[InboxItem]:
 def gates(user: User) -> Iterator[StateBarItem]:
     """Name each closed gate: nothing leaves behind it."""
     for gate in Gate.objects.filter(is_open=False):
-        yield StateBarItem(f"{gate} stopped", gate.reason, "bad", _connections_url(user), order=5)
+        url = reverse("broker:gate_set") if may(user, "broker.close_gate") else ""
+        yield StateBarItem(f"{gate} stopped", gate.reason, "bad", url, order=5)
 
 
 def families(user: User) -> Iterator[StateBarItem]:

@@ -279,12 +279,22 @@ def test_a_refused_turn_of_the_switch_shows_the_connections_to_nobody_who_may_no
 
     assert client.get(reverse("broker:connection_list")).status_code == 403
     assert answer.status_code in {403, 422}
-    assert not any(each in answer.content.decode() for each in (master.username, master.key_id, master.account))
+    assert not any(each in answer.content.decode() for each in (master.username, master.key_id))
 
 
-def test_whoever_may_stop_and_not_see_the_connections_is_led_to_today(client: Client, operations: Any) -> None:
+def test_whoever_may_stop_and_not_see_the_connections_has_a_page_for_it(
+    client: Client, operations: Any, master: MasterAccount
+) -> None:
     client.force_login(operations)
+    before = client.get(reverse("broker:gate_set")).content.decode()
 
     answer = client.post(reverse("broker:gate_set"), {"scope": "global", "key": "", "reason": "Drill"})
 
-    assert (answer.status_code, answer["Location"]) == (302, "/")
+    after = client.get(answer["Location"]).content.decode()
+    assert f'href="{reverse("broker:gate_set")}"' in client.get("/").content.decode()
+    assert ("Stop sending</button>" in before, master.username in before) == (True, False)
+    assert (answer["Location"], "Stopped" in after, "A principal other than" in after) == (
+        "/connections/gates/",
+        True,
+        True,
+    )
