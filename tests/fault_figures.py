@@ -98,8 +98,17 @@ def reckoning(sandbox: Any) -> dict[str, int]:
         count = effects.get((LEDGERS[submission.operation], submission.key), 0)
         found["duplicates"] += max(0, count - 1)
         found["lost"] += submission.state == State.ACKED and not count
-        found["unresolved"] += bool(count) and submission.state != State.ACKED and not ends(submission)
+        found["unresolved"] += (
+            bool(count) and submission.state != State.ACKED and not (ends(submission) or is_told(submission))
+        )
     return found
+
+
+def is_told(submission: Any) -> bool:
+    """Whether people were told that what they had given up is there after all: only they can undo it."""
+    from backoffice.audit.models import Entry
+
+    return Entry.objects.filter(action="journal.came_late", subject_id=str(submission.pk)).exists()
 
 
 def ends(submission: Any) -> bool:

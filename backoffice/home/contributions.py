@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, Min, OuterRef, Q
 from django.urls import NoReverseMatch, reverse
 from kombu.exceptions import OperationalError as BrokerUnreachable
 
+from backoffice.audit.models import Entry
 from backoffice.broker.models import BrokerageSession, FamilyHealth, Gate, SessionState
 from backoffice.core import clock
 from backoffice.home import formats, market_hours, registry, second_persons, selectors
@@ -69,6 +70,7 @@ def register() -> None:
         registry.inbox_groups.add(group)
     registry.inbox.add(trouble)
     registry.inbox.add(returned)
+    registry.inbox.add(came_late)
     registry.inbox.add(second_persons.inbox)
     for provider in (sessions, gates, families, queues, market):
         registry.state_bar.add(provider)
@@ -159,6 +161,23 @@ def returned(user: User) -> Iterator[InboxItem]:
             detail=f"{each.person.name}: {why}. Nothing was sent; what you typed is kept.",
             action="Change it" if is_returned else "See why", owner=user, since=each.at,
             url=reverse("journal:approval_detail", args=[each.submission_id]),
+        )  # fmt: skip
+
+
+def came_late(user: User) -> Iterator[InboxItem]:
+    """What was given up as absent at IBKR and showed up there after all: for a week, to those who may release."""
+    if not may(user, "journal.release"):
+        return
+    entries = Entry.objects.filter(action="journal.came_late", at__gte=clock.now() - timedelta(days=7))
+    late = {entry.subject_id: entry for entry in entries.order_by("at")}
+    for submission in visible(list(Submission.objects.filter(pk__in=late)), user):
+        entry = late[str(submission.submission.pk)]
+        yield InboxItem(
+            kind=f"journal.late:{entry.pk}", group="doubt", icon="help-hexagon", tone="unknown", chip_tone="unknown",
+            title=entry.summary, urgency=5, action="Evidence", since=entry.at, since_words="Seen",
+            detail="It was proven absent and given up, and now IBKR shows it. Look at it at IBKR and cancel it there"
+            " if it is not wanted; do not make it a second time.",
+            url=reverse("journal:submission_detail", args=[submission.submission.pk]),
         )  # fmt: skip
 
 

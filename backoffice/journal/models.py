@@ -54,6 +54,8 @@ LIFECYCLE = Lifecycle(
 
 # What may be at IBKR without our knowing. Looking goes on in both: what is proven absent may still come late (S21).
 DOUBTFUL = (State.UNKNOWN, State.ABSENT)
+# What IBKR shows under a key of these is that very submission; a task or an alias may show what another one did.
+KEYS_OF_ONE = frozenset({"clientInstructionId", "externalId", "cOID"})
 # Not at IBKR as far as we know, and about to be sent; a look or a late answer may still show that it is.
 UNSENT = (State.READY, State.CLAIMED)
 

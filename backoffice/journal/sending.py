@@ -45,6 +45,8 @@ from backoffice.people.policy import may
 CLEAN_LOOKS_NEEDED = 3
 # The transport's own total limit for a write (150 s for registration); past it the sending process has given up.
 SEND_SECONDS = 160
+LOOKED_FOR = (*DOUBTFUL, State.VOID)
+LOOKS_AFTER_GIVING_UP = 150  # about a day of them
 _under_way: list[UUID] = []  # what this process is sending now
 
 
@@ -352,17 +354,22 @@ def session_serial(submission: Submission) -> int | None:
 
 
 def due_for_look(submission_pk: str) -> Submission | None:
-    """Return an UNKNOWN or ABSENT submission whose next look is due, having booked the look after it; else None."""
+    """Return a submission whose next look is due, having booked the look after it; else None. Looked for is what is UNKNOWN
+    or ABSENT, and for a day what was given up as absent.
+    """
     _close_what_broke_off()
     now = clock.now()
     with transaction.atomic():
         row: Submission | None = (
             Submission.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("master")
-            .filter(pk=submission_pk, state__in=DOUBTFUL, next_look_at__lte=now)
+            .filter(pk=submission_pk, state__in=LOOKED_FOR, next_look_at__lte=now)
             .first()
         )
         if row is None:
+            return None
+        if row.state == State.VOID and row.looks >= LOOKS_AFTER_GIVING_UP:
+            Submission.objects.filter(pk=row.pk).update(next_look_at=None)
             return None
         steps = settings.JOURNAL_LOOK_SECONDS
         wait = timedelta(seconds=steps[min(row.looks + 1, len(steps) - 1)])
@@ -380,6 +387,9 @@ def observe(submission: Submission, look: Look) -> bool:
     current = Submission.objects.select_for_update().get(pk=submission.pk)
     serial = session_serial(current)
     match look:
+        case Found() if current.state == State.VOID:
+            _tell_it_came_late(current, look)
+            return False
         case Found(matches=False):
             _observe(current, Finding.MISMATCH, look.source, look.detail, serial, look.data)
             _take_as_something_else(current, f"IBKR shows something else: {look.detail}")
@@ -414,6 +424,17 @@ def observe(submission: Submission, look: Look) -> bool:
         case _:
             _observe(current, Finding.INCONCLUSIVE, look.source, look.detail, serial)
             return False
+
+
+def _tell_it_came_late(current: Submission, look: Found) -> None:
+    """Keep what was given up as it is, and have people told, once, that IBKR has it after all: only they can undo it there."""
+    _observe(current, Finding.FOUND, look.source, look.detail, data=look.data)
+    Submission.objects.filter(pk=current.pk).update(next_look_at=None)
+    if not look.is_rejected:
+        audit.record(
+            "journal.came_late", by=None, on=current, summary=f"Given up, and at IBKR after all: {current.summary}",
+            reference=look.reference,
+        )  # fmt: skip
 
 
 def _take_as_absent(current: Submission) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.fields import DecimalEncoder
 from backoffice.journal.models import (
+    KEYS_OF_ONE,
     LIFECYCLE,
     Answer,
     Approval,
@@ -210,7 +211,12 @@ def withdraw(submission: Submission, *, by: User, reason: str) -> Submission:
     if submission.state not in {State.PROPOSED, State.READY, State.ABSENT}:
         raise Conflict(f"This cannot be withdrawn; it is now: {submission.get_state_display().lower()}.")
     before = audit.digest(submission)
-    LIFECYCLE.move(submission, to=State.VOID, because=reason, by=by, reason=reason)
+    # Proven absent, it may come after all, and nobody would expect it: it is looked for during another day.
+    is_watched = submission.state == State.ABSENT and submission.key_space in KEYS_OF_ONE
+    LIFECYCLE.move(
+        submission, to=State.VOID, because=reason, by=by, reason=reason, looks=0,
+        next_look_at=clock.now() + timedelta(seconds=settings.JOURNAL_LOOK_SECONDS[0]) if is_watched else None,
+    )  # fmt: skip
     audit.record("journal.withdraw", by=by, on=submission, summary=f"Withdrawn: {submission.summary}", before=before)
     return submission
 

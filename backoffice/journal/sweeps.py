@@ -8,7 +8,6 @@ from backoffice.core import clock
 from backoffice.core.doorbell import remind
 from backoffice.core.errors import Conflict
 from backoffice.journal.models import (
-    DOUBTFUL,
     LIFECYCLE,
     Heartbeat,
     Inquiry,
@@ -18,7 +17,7 @@ from backoffice.journal.models import (
     Submission,
     SubmissionQuerySet,
 )
-from backoffice.journal.sending import mark_unknown
+from backoffice.journal.sending import LOOKED_FOR, mark_unknown
 
 AT_ONCE = 50  # rings for one lane of one connection in one sweep
 INQUIRY_RING_AGAIN = timedelta(seconds=4)
@@ -36,7 +35,7 @@ def sweep_submissions() -> None:
         _lapse(row)
     _remind(Submission.objects.filter(state=State.READY, due_at__lte=now).order_by("due_at", "created_at"), "operation")
     _remind(Submission.objects.filter(state=State.REPLYING, due_at__lte=now).order_by("due_at"), "reply")
-    _remind(Submission.objects.filter(state__in=DOUBTFUL, next_look_at__lte=now).order_by("next_look_at"), "look")
+    _remind(Submission.objects.filter(state__in=LOOKED_FOR, next_look_at__lte=now).order_by("next_look_at"), "look")
 
 
 def _remind(due: SubmissionQuerySet, task: str) -> None:

@@ -431,3 +431,35 @@ def test_a_look_that_is_not_due_does_not_happen(master: Any, operations: Any) ->
     Submission.objects.filter(pk=submission.pk).update(next_look_at=clock.now() + timedelta(minutes=1))
 
     assert sending.due_for_look(submission.pk) is None
+
+
+def test_what_was_given_up_is_looked_for_during_a_day_and_no_longer(
+    master: Any, operations: Any, settings: Any
+) -> None:
+    submission = make_absent(master, operations)
+    settings.JOURNAL_LOOK_SECONDS = [5, 15, 45, 120, 300, 600]
+    journal.withdraw(submission, by=operations, reason="Not wanted")
+    began = clock.now()
+
+    with time_machine.travel(began, tick=False) as time:
+        looks = 0
+        while (due := Submission.objects.get(pk=submission.pk).next_look_at) is not None:
+            time.move_to(due)
+            if (row := sending.due_for_look(submission.pk)) is not None:
+                sending.observe(row, Absent("x"))
+                looks += 1
+        lasted = clock.now() - began
+
+    assert timedelta(hours=22) < lasted < timedelta(hours=27)
+    assert looks == sending.LOOKS_AFTER_GIVING_UP
+    assert Submission.objects.get(pk=submission.pk).state == State.VOID
+
+
+@pytest.mark.parametrize("key_space", ["document", "change", "group"])
+def test_what_another_one_may_show_as_well_is_looked_for_no_more(key_space: str, master: Any, operations: Any) -> None:
+    submission = make_absent(master, operations, key_space=key_space)
+
+    journal.withdraw(submission, by=operations, reason="Not wanted")
+
+    submission.refresh_from_db()
+    assert submission.next_look_at is None

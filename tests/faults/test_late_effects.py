@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import time_machine
 
+from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
+from backoffice.home import selectors
 from backoffice.journal import services as journal
 from backoffice.journal.models import State, Submission
 from tests.faults.conftest import Effect
@@ -83,3 +85,35 @@ def follow(submission: Submission, seconds: int, moved: MovedClock, people: tupl
                 released_at = moved.passed
                 run(submission, "operation")
     return released_at
+
+
+@pytest.mark.row(id="S21")
+@pytest.mark.parametrize("name", ["withdrawal", "order"])
+def test_s21_what_was_given_up_and_comes_after_all_is_told(
+    name: str, request: pytest.FixtureRequest, sandbox: Any, live_session: Any, operations: Any, advisor: Any
+) -> None:
+    effect: Effect = request.getfixturevalue(name)
+    assert run(effect.submission(effect.begin(FIRST[name] - 1)), "operation") == State.ACKED
+    submission = effect.submission(effect.begin(FIRST[name]))
+    sandbox.fault({
+        "method": "POST", "path": effect.path, "phase": "read_not_applied", "action": "late", "seconds": 600,
+    })  # fmt: skip
+    assert run(submission, "operation") == State.UNKNOWN
+
+    with time_machine.travel(clock.now(), tick=True) as traveller:
+        moved = MovedClock(traveller, sandbox, live_session)
+        while moved.passed < 1500 and not Entry.objects.filter(action="journal.came_late").exists():
+            moved.step(STEP)
+            if run(submission, "look") == State.ABSENT:
+                assert moved.passed < 600
+                journal.withdraw(submission, by=operations, reason="The client does not want it any more")
+
+        submission.refresh_from_db()
+        assert (submission.state, submission.next_look_at) == (State.VOID, None)
+        assert len(sandbox.ledger(effect.ledger, submission.key)) == 1
+        assert run(submission, "look") == State.VOID
+        told = Entry.objects.get(action="journal.came_late")
+        assert told.subject_id == str(submission.pk)
+        late = [item for item in selectors.waiting(operations) if item.kind == f"journal.late:{told.pk}"]
+        assert [item.title for item in late] == [f"Given up, and at IBKR after all: {submission.summary}"]
+        assert not [item for item in selectors.waiting(advisor) if item.kind.startswith("journal.late")]
