@@ -16,8 +16,8 @@ from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 OURS = {
-    "changepassword", "axes_reset_username", "add_administrator", "verify_audit", "reseal", "rotate_key", "keep_session",
-    "test_connection", "add_connection", "make_key", "demonstration_logins", "load_demonstration",
+    "changepassword", "axes_reset_username", "add_administrator", "verify_audit", "post_restore", "reseal", "rotate_key",
+    "keep_session", "test_connection", "add_connection", "make_key", "demonstration_logins", "load_demonstration",
 }  # fmt: skip
 REFUSED = {
     "createsuperuser", "loaddata", "account_unsetmultipleprimaryemails", "axes_reset", "axes_reset_ip",

@@ -282,7 +282,7 @@ class TestRulings:
         put_in_force(changed(limits=(Limit("withdrawal", "firm", "minute", usd=Decimal(250)),)), principal, second)
         make_submission(master, operations, facts=payment("200"))
         with (
-            pytest.raises(Conflict, match="USD 250 of withdrawals each minute; with this it would be USD 300"),
+            pytest.raises(Conflict, match="USD 250 of withdrawals each minute; this would be more"),
             transaction.atomic(),
         ):
             make_submission(master, operations, facts=payment())

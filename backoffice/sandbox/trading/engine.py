@@ -212,7 +212,7 @@ def book(sandbox: Sandbox, order: Order, fill: Fill) -> list[Execution]:
             continue
         whole = commission(order.instrument, units, fill.price)
         execution = Execution(
-            execution_id=f"{order.order_id:08x}.{int(fill.at.timestamp()):08x}.{order.fills * 100 + place + 1:02d}.01",
+            execution_id=f"{order.order_id:08x}.{int(fill.at.timestamp()):08x}.{order.fills * 1000 + place + 1:02d}.01",
             order_id=order.order_id,
             account=account,
             at=fill.at,
