@@ -188,9 +188,10 @@ class AddressForm(RefusableForm):
 
 
 def _add_defects(form: forms.Form, defects: list[Defect]) -> None:
-    for name in form.fields:
-        if form.has_error(name, "required"):  # the rule says the same with what to do about it
+    for name in (bound.name for bound in form.visible_fields()):
+        if form.has_error(name, "required"):  # the rules say what may stay empty, and what to do about it
             del form.errors[name]
+            form.cleaned_data[name] = ""
     for defect in defects:
         form.add_error(defect.field, ValidationError(defect.message, params={"fix": defect.fix, "rule": defect.rule}))
 

@@ -491,6 +491,22 @@ def test_a_new_address_says_which_parts_may_stay_empty(
     assert "This field is required" not in words
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("account_alias", {"alias": "Nest egg"}),
+        ("account_address", {"country": "DEU", "street1": "Weg 1", "city": "Lahr", "postal_code": "77933"}),
+    ],
+)
+def test_a_change_without_the_forms_own_key_is_refused_in_words(
+    name: str, typed: dict[str, str], open_account: Make, master: Any, advisor: Any, browse: Any
+) -> None:
+    answer = browse(advisor).post(reverse(f"clients:{name}", args=[open_account(master).pk]), typed)
+
+    assert answer.status_code == 422
+    assert not MaintenanceRequest.objects.exists()
+
+
 def test_a_case_shows_both_addresses_in_whole_only_with_a_reason(
     open_account: Make, master: Any, advisor: Any, browse: Any
 ) -> None:
