@@ -7,6 +7,7 @@ import pytest
 
 from backoffice.broker import health
 from backoffice.broker.client import client_for
+from backoffice.broker.models import FamilyHealth
 from backoffice.ibkr.errors import IbkrError
 from backoffice.ibkr.transport import Exchange
 
@@ -51,3 +52,4 @@ def test_a_token_refused_for_its_key_shows_as_a_failure_of_tokens(connected_mast
         client_for(connected_master, lane="accounts").accounts.status("U1000011")
 
     assert health.lately(connected_master)["token"].error_per_cent == 100
+    assert FamilyHealth.objects.get(family="token").last_failure == "HTTP 400: refused"

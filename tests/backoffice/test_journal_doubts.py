@@ -302,8 +302,15 @@ def test_what_comes_late_is_found_while_it_waits_to_be_released(master: Any, ope
 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
-def test_what_is_found_after_its_release_is_not_sent_again(
-    master: Any, operations: Any, principal: Any, is_claimed: bool
+@pytest.mark.parametrize(
+    ("seen", "state", "reference"),
+    [
+        (Found("55", source="x"), State.ACKED, "55"),
+        (Found("55", source="x", detail="USD 90 instead of 100", matches=False), State.UNKNOWN, ""),
+    ],
+)
+def test_what_is_found_after_its_release_as_itself_or_something_else_is_not_sent_again(
+    seen: Found, state: State, reference: str, master: Any, operations: Any, principal: Any, is_claimed: bool
 ) -> None:
     submission = make_absent(master, operations)
     look = sending.due_for_look(submission.pk)  # this look begins before the release and ends after it
@@ -312,7 +319,7 @@ def test_what_is_found_after_its_release_is_not_sent_again(
         journal.release(submission, by=person, evidence="IBKR ticket 1")
     claimed = sending.claim(submission.pk) if is_claimed else None
 
-    assert sending.observe(look, Found("55", source="x"))
+    assert sending.observe(look, seen) == (state == State.ACKED)
 
     assert sending.claim(submission.pk) is None
     if claimed is not None:
@@ -320,7 +327,7 @@ def test_what_is_found_after_its_release_is_not_sent_again(
         assert isinstance(outcome, NotSent)
         assert sending.settle(claimed, outcome) is False
     submission.refresh_from_db()
-    assert (submission.state, submission.reference, submission.attempts.count()) == (State.ACKED, "55", 1)
+    assert (submission.state, submission.reference, submission.attempts.count()) == (state, reference, 1)
 
 
 def test_what_is_proven_absent_and_then_shown_as_something_else_is_neither_released_nor_given_up(
@@ -340,28 +347,6 @@ def test_what_is_proven_absent_and_then_shown_as_something_else_is_neither_relea
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
     assert "USD 90" in submission.reason
-
-
-@pytest.mark.parametrize("is_claimed", [False, True])
-def test_what_is_shown_as_something_else_after_its_release_is_not_sent_again(
-    master: Any, operations: Any, principal: Any, is_claimed: bool
-) -> None:
-    submission = make_absent(master, operations)
-    look = sending.due_for_look(submission.pk)  # this look begins before the release and ends after it
-    assert look is not None
-    for person in (operations, principal):
-        journal.release(submission, by=person, evidence="IBKR ticket 1")
-    claimed = sending.claim(submission.pk) if is_claimed else None
-
-    sending.observe(look, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
-
-    assert sending.claim(submission.pk) is None
-    if claimed is not None:
-        outcome = sending.attempt(claimed, lambda: Accepted("56"))
-        assert isinstance(outcome, NotSent)
-        assert sending.settle(claimed, outcome) is False
-    submission.refresh_from_db()
-    assert (submission.state, submission.attempts.count()) == (State.UNKNOWN, 1)
 
 
 def test_a_look_from_before_the_second_sending_is_no_proof_about_it(

@@ -14,7 +14,8 @@ from backoffice.broker.models import Gate
 from backoffice.core import clock
 from backoffice.core.errors import Conflict
 from backoffice.journal import dry_run, inquiries
-from backoffice.journal.models import Inquiry, InquiryState, State
+from backoffice.journal import services as journal
+from backoffice.journal.models import Inquiry, InquiryState, State, Submission
 from backoffice.people.models import Role, User
 from backoffice.people.policies.document import FIRST, QuestionRule
 from clients.models import Account
@@ -363,6 +364,21 @@ def test_an_order_held_up_for_a_day_does_not_leave_by_itself(
     assert len(sandbox.ledger("order")) == leaves
     assert order.status == (Status.WORKING if leaves else Status.VOID)
     assert ("nobody has said yes" in order.ibkr_words) != leaves
+
+
+def test_the_day_of_an_order_that_was_released_begins_with_the_release(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, operations: Any, principal: Any
+) -> None:
+    sandbox.fault({"method": "POST", "path": "/orders$", "phase": "read_not_applied", "action": "reset"})
+    order = submit(send(limit_price=far_below(instrument)))
+    Submission.objects.filter(pk=order.submission_id).update(state=State.ABSENT)
+    for person in (operations, principal):
+        journal.release(reread(order).submission, by=person, evidence="IBKR's desk sees nothing")
+
+    Order.objects.filter(pk=order.pk).update(sent_at=clock.now() - timedelta(hours=25))
+
+    order = reread(order)
+    assert (order.submission.state, order.why_not_sent(order.submission)) == (State.READY, "")
 
 
 def test_the_cancel_of_an_old_order_leaves_however_long_it_waited(
