@@ -27,7 +27,7 @@ from backoffice.ibkr.types.documents import Document as SentDocument
 from backoffice.ibkr.types.documents import DocumentFile, DocumentSubmission
 from backoffice.ibkr.types.operation import Operation
 from backoffice.ibkr.types.sso import PortalPage
-from backoffice.journal import inquiries, sending
+from backoffice.journal import inquiries, looking, sending
 from backoffice.journal.models import Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, Look, Refused, Unknown
 from clients import selectors
@@ -92,13 +92,13 @@ def _given(account: str, users: tuple[Any, ...], entities: tuple[Any, ...]) -> d
 
 def look_for_application(submission_pk: str) -> None:
     """Find out whether an application whose answer was lost is at IBKR: GET /accounts?externalId=."""
-    if (submission := sending.due_for_look(submission_pk)) is None:
+    if (submission := looking.due_for_look(submission_pk)) is None:
         return
     application: Application = submission.subject
     client = broker.client_for(submission.master, lane="accounts")
     look = _look_for_application(client, submission)
     with transaction.atomic():
-        if sending.observe(submission, look):
+        if looking.observe(submission, look):
             match look:
                 case Found(is_rejected=True, data=data):
                     applications.mark_refused(application, data["reasons"])
@@ -295,13 +295,13 @@ def _proof(form: str, word: str) -> dict[str, Any]:
 
 def look_for_document(submission_pk: str) -> None:
     """Find out whether a file whose answer was lost arrived: the task it answers says so."""
-    if (submission := sending.due_for_look(submission_pk)) is None:
+    if (submission := looking.due_for_look(submission_pk)) is None:
         return
     document: Document = submission.subject
     client = broker.client_for(submission.master, lane="accounts")
     look = _look_for_document(client, submission.payload)
     with transaction.atomic():
-        if sending.observe(submission, look):
+        if looking.observe(submission, look):
             documents.mark_sent(document)
 
 
@@ -360,7 +360,7 @@ def _is_listed(operation: Operation) -> bool | None:
 
 def look_for_change(submission_pk: str) -> None:
     """Find out whether a change whose answer was lost took effect: IBKR's own details are the witness."""
-    if (submission := sending.due_for_look(submission_pk)) is None:
+    if (submission := looking.due_for_look(submission_pk)) is None:
         return
     case: MaintenanceRequest = submission.subject
     client = broker.client_for(submission.master, lane="accounts")
@@ -373,7 +373,7 @@ def look_for_change(submission_pk: str) -> None:
     except ibkr.IbkrError as error:
         look = Inconclusive(source, error.reason)
     with transaction.atomic():
-        if sending.observe(submission, look):
+        if looking.observe(submission, look):
             maintenance.mark_taken(case, request_id="")
             maintenance.record_look(case, shown=shown, word="")
 

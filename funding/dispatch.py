@@ -18,7 +18,7 @@ from backoffice.ibkr import IbkrClient, IbkrError, SessionNotReady
 from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.funding import DepositNotice, Duplicate, Instruction, Withdrawal
 from backoffice.ibkr.types.portfolio import Ledger
-from backoffice.journal import inquiries, sending
+from backoffice.journal import inquiries, looking, sending
 from backoffice.journal import services as journal
 from backoffice.journal.models import Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, Look, Refused
@@ -75,7 +75,7 @@ def _said(answer: Any) -> dict[str, str]:
 
 def look_for_transfer(submission_pk: str) -> None:
     """Look at IBKR for a transfer whose sending came to nothing we could read."""
-    if (submission := sending.due_for_look(submission_pk)) is None:
+    if (submission := looking.due_for_look(submission_pk)) is None:
         return
     transfer: CashTransfer = submission.subject
     client = broker.client_for(submission.master, lane="funding")
@@ -86,7 +86,7 @@ def look_for_transfer(submission_pk: str) -> None:
     except IbkrError as error:
         look = Inconclusive(SOURCE, error.reason)
     with transaction.atomic():
-        if not sending.observe(submission, look) or found is None:
+        if not looking.observe(submission, look) or found is None:
             return
         if found.status.upper() == "REJECTED":
             services.mark_rejected(transfer, reason=_reason(found))

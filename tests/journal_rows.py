@@ -8,7 +8,7 @@ from typing import Any
 
 from backoffice.core import clock
 from backoffice.ibkr import errors as ibkr
-from backoffice.journal import sending, sweeps
+from backoffice.journal import looking, sending, sweeps
 from backoffice.journal import services as journal
 from backoffice.journal.models import LIFECYCLE, Attempt, State, Submission
 from backoffice.journal.outcomes import Absent
@@ -74,7 +74,7 @@ def make_absent(master: Any, maker: Any, **changes: Any) -> Submission:
     submission = make_submission(master, maker, **changes)
     make_unknown(submission)
     for _ in range(3):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
     submission.refresh_from_db()
     assert submission.state == State.ABSENT
     return submission

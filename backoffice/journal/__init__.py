@@ -14,8 +14,9 @@ and is resolved by looking at IBKR, never by sending again.
 Looking goes on while it is ABSENT, and what a look or a late answer shows to be there is ACKED, also when it was released
 and its second sending has not begun.
 
-`services` holds what apps call (submit, approve, answer); `sending` what dispatch modules call (claim, attempt, settle,
-observe); `sweeps` what beat calls; `outcomes` the vocabulary between them; `inquiries` the reads a person waits for;
-`decisions` what surrounds an approval; `dry_run` a policy tried on what was made before.
+`services` holds what apps call (submit, approve, answer); `sending` (claim, attempt, settle) and `looking` (due_for_look,
+observe) what dispatch modules call, both over `attempts` and `conclusions`; `sweeps` what beat calls; `outcomes` the
+vocabulary between them; `inquiries` the reads a person waits for; `decisions` what surrounds an approval; `dry_run` a
+policy tried on what was made before.
 Import the module so that the call reads aloud: `from backoffice.journal import services as journal`.
 """

@@ -3,18 +3,16 @@
 Run by `manage.py post_restore` before any worker starts (reliability.md C.5 and I10).
 """
 
-import os
-import socket
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Max
 
 from backoffice.broker import services as broker
 from backoffice.core import clock
-from backoffice.journal import processes
+from backoffice.journal import attempts
+from backoffice.journal.conclusions import mark_unknown
 from backoffice.journal.models import Attempt, AttemptOutcome, State, Submission
-from backoffice.journal.sending import mark_unknown, session_serial
 
 JUMP = 1_000_000  # numbers of ours that IBKR may know since the backup
 MAY_HAVE_LEFT = (State.READY, State.CLAIMED, State.SENDING, State.QUESTION, State.REPLYING, State.ABSENT)
@@ -50,24 +48,15 @@ def take_stock() -> Restored:
 
 def _note_attempt(row: Submission) -> None:
     """Write down the sending that may have been, so that only looks from now on can prove its absence."""
-    now = clock.now()
     try:
         with transaction.atomic():
-            Attempt.objects.create(
-                submission=row,
-                number=(row.attempts.aggregate(last=Max("number"))["last"] or 0) + 1,
-                phase=row.phase,
-                fence=row.fence,
+            attempts.write(
+                row,
                 request_sha256=row.payload_sha256,
-                session_serial=session_serial(row),
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                process_started=processes.started(os.getpid()),
-                prepared_at=now,
-                deadline=now,
+                lasts=timedelta(0),
                 outcome=AttemptOutcome.AMBIGUOUS,
                 detail=WHY,
-                finished_at=now,
+                finished_at=clock.now(),
             )
     except IntegrityError:
         return  # whoever approved it may no longer: it can be found, and is never sent

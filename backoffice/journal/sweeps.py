@@ -7,6 +7,8 @@ from django.db import transaction
 from backoffice.core import clock
 from backoffice.core.doorbell import remind
 from backoffice.core.errors import Conflict
+from backoffice.journal.conclusions import mark_unknown
+from backoffice.journal.looking import LOOKED_FOR
 from backoffice.journal.models import (
     LIFECYCLE,
     Heartbeat,
@@ -17,7 +19,6 @@ from backoffice.journal.models import (
     Submission,
     SubmissionQuerySet,
 )
-from backoffice.journal.sending import LOOKED_FOR, mark_unknown
 
 AT_ONCE = 50  # rings for one lane of one connection in one sweep
 INQUIRY_RING_AGAIN = timedelta(seconds=4)

@@ -14,7 +14,7 @@ from backoffice.broker.models import BrokerageSession
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput
 from backoffice.ibkr import errors as ibkr
-from backoffice.journal import processes, sending, sweeps
+from backoffice.journal import looking, processes, sending, sweeps
 from backoffice.journal import services as journal
 from backoffice.journal.models import Release, State, Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, NotSent
@@ -37,7 +37,7 @@ def test_found_resolves_the_doubt_without_sending(master: Any, operations: Any) 
     submission = make_submission(master, operations)
     make_unknown(submission)
 
-    assert sending.observe(submission, Found("55", source="client-instructions"))
+    assert looking.observe(submission, Found("55", source="client-instructions"))
 
     submission.refresh_from_db()
     assert (submission.state, submission.reference) == (State.ACKED, "55")
@@ -49,7 +49,7 @@ def test_silence_is_not_absence(master: Any, operations: Any) -> None:
     make_unknown(submission)
 
     for _ in range(10):
-        sending.observe(submission, Inconclusive("client-instructions", "IBKR did not answer"))
+        looking.observe(submission, Inconclusive("client-instructions", "IBKR did not answer"))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
@@ -60,11 +60,11 @@ def test_absence_needs_three_clean_looks_in_a_row(master: Any, operations: Any) 
     make_unknown(submission)
 
     for look in (Absent("x"), Absent("x"), Inconclusive("x", "?"), Absent("x"), Absent("x")):
-        sending.observe(submission, look)
+        looking.observe(submission, look)
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
 
-    sending.observe(submission, Absent("x"))
+    looking.observe(submission, Absent("x"))
     submission.refresh_from_db()
     assert submission.state == State.ABSENT
 
@@ -88,7 +88,7 @@ def test_absence_needs_the_quiet_time_and_looks_a_minute_apart(
         began = clock.now()
         for seconds in looks:
             now.move_to(began + timedelta(seconds=seconds))
-            sending.observe(submission, Absent("x"))
+            looking.observe(submission, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == (State.ABSENT if is_absent else State.UNKNOWN)
@@ -98,7 +98,7 @@ def test_something_else_than_was_sent_stays_a_doubt(master: Any, operations: Any
     submission = make_submission(master, operations)
     make_unknown(submission)
 
-    sending.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
+    looking.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
@@ -111,7 +111,7 @@ def test_two_people_release_what_is_proven_absent_under_its_own_key(
     submission = make_submission(master, operations)
     make_unknown(submission)
     for _ in range(3):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
     key = submission.key
 
     journal.release(submission, by=operations, evidence="IBKR ticket 1")
@@ -178,7 +178,7 @@ def test_what_ibkr_said_it_took_is_never_absent(master: Any, operations: Any) ->
     assert submission.state == State.UNKNOWN
 
     for _ in range(6):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
@@ -187,10 +187,10 @@ def test_what_ibkr_said_it_took_is_never_absent(master: Any, operations: Any) ->
 def test_what_was_shown_under_its_key_once_is_never_absent(master: Any, operations: Any) -> None:
     submission = make_submission(master, operations)
     make_unknown(submission)
-    sending.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
+    looking.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
 
     for _ in range(6):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
@@ -201,7 +201,7 @@ def test_absence_is_not_concluded_while_the_sender_lives(master: Any, operations
     make_open(submission, pid=os.getpid(), started=processes.started(os.getpid()))
 
     for _ in range(6):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
@@ -225,10 +225,10 @@ def test_a_worker_that_lost_the_database_while_sending_is_not_taken_for_sending_
     Submission.objects.filter(pk=submission.pk).update(lease_until=clock.now() - timedelta(seconds=1))
     sweeps.sweep_submissions()
     Submission.objects.filter(pk=submission.pk).update(next_look_at=clock.now())
-    due = sending.due_for_look(submission.pk)
+    due = looking.due_for_look(submission.pk)
     assert due is not None
     for _ in range(3):
-        sending.observe(due, Absent("x"))
+        looking.observe(due, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == State.ABSENT
@@ -253,7 +253,7 @@ def test_a_sender_on_another_machine_is_not_taken_for_dead(master: Any, operatio
     make_open(submission, pid=2**22 - 1, started="1", host="another")
 
     for _ in range(6):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
@@ -265,7 +265,7 @@ def test_looks_of_two_sessions_prove_nothing_together(master: Any, advisor: Any)
     make_unknown(submission)
     for serial in (1, 1, 2, 2, 2, 2):
         BrokerageSession.objects.filter(pk=row.pk).update(serial=serial)
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
@@ -275,7 +275,7 @@ def test_what_a_killed_worker_left_open_can_be_released_and_sent(master: Any, op
     submission = make_submission(master, operations)
     make_open(submission, pid=2**22 - 1, started="1")
     for _ in range(3):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
     submission.refresh_from_db()
     assert submission.state == State.ABSENT
 
@@ -291,9 +291,9 @@ def test_what_comes_late_is_found_while_it_waits_to_be_released(master: Any, ope
     submission = make_absent(master, operations)
     journal.release(submission, by=operations, evidence="IBKR ticket 1")
 
-    due = sending.due_for_look(submission.pk)
+    due = looking.due_for_look(submission.pk)
     assert due is not None
-    assert sending.observe(due, Found("55", source="x"))
+    assert looking.observe(due, Found("55", source="x"))
 
     submission.refresh_from_db()
     assert submission.state == State.ACKED
@@ -313,13 +313,13 @@ def test_what_is_found_after_its_release_as_itself_or_something_else_is_not_sent
     seen: Found, state: State, reference: str, master: Any, operations: Any, principal: Any, is_claimed: bool
 ) -> None:
     submission = make_absent(master, operations)
-    look = sending.due_for_look(submission.pk)  # this look begins before the release and ends after it
+    look = looking.due_for_look(submission.pk)  # this look begins before the release and ends after it
     assert look is not None
     for person in (operations, principal):
         journal.release(submission, by=person, evidence="IBKR ticket 1")
     claimed = sending.claim(submission.pk) if is_claimed else None
 
-    assert sending.observe(look, seen) == (state == State.ACKED)
+    assert looking.observe(look, seen) == (state == State.ACKED)
 
     assert sending.claim(submission.pk) is None
     if claimed is not None:
@@ -336,14 +336,14 @@ def test_what_is_proven_absent_and_then_shown_as_something_else_is_neither_relea
     submission = make_absent(master, operations)
     journal.release(submission, by=operations, evidence="IBKR ticket 1")
 
-    sending.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
+    looking.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
 
     with pytest.raises(Conflict):
         journal.release(submission, by=principal, evidence="IBKR ticket 1")
     with pytest.raises(Conflict):
         journal.withdraw(submission, by=operations, reason="changed my mind")
     for _ in range(6):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
     assert "USD 90" in submission.reason
@@ -353,14 +353,14 @@ def test_a_look_from_before_the_second_sending_is_no_proof_about_it(
     master: Any, operations: Any, principal: Any
 ) -> None:
     submission = make_absent(master, operations)
-    old = sending.due_for_look(submission.pk)
+    old = looking.due_for_look(submission.pk)
     assert old is not None
     for person in (operations, principal):
         journal.release(submission, by=person, evidence="IBKR ticket 1")
     make_unknown(submission)
 
     for _ in range(6):
-        sending.observe(old, Absent("x"))
+        looking.observe(old, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
@@ -369,7 +369,7 @@ def test_a_look_from_before_the_second_sending_is_no_proof_about_it(
 def test_what_ibkr_refused_and_is_found_late_is_refused(master: Any, operations: Any) -> None:
     submission = make_absent(master, operations)
 
-    assert sending.observe(submission, Found("55", source="x", is_rejected=True, detail="No such bank."))
+    assert looking.observe(submission, Found("55", source="x", is_rejected=True, detail="No such bank."))
 
     submission.refresh_from_db()
     assert (submission.state, submission.reason) == (State.REJECTED, "No such bank.")
@@ -402,7 +402,7 @@ def test_a_registration_is_given_longer_before_it_counts_as_absent(master: Any, 
             make_unknown(submission)
             now.shift(125)
             for _ in range(3):
-                sending.observe(submission, Absent("x"))
+                looking.observe(submission, Absent("x"))
                 now.shift(31)
         submission.refresh_from_db()
         states.append(submission.state)
@@ -415,7 +415,7 @@ def test_a_look_that_is_not_due_does_not_happen(master: Any, operations: Any) ->
     make_unknown(submission)
     Submission.objects.filter(pk=submission.pk).update(next_look_at=clock.now() + timedelta(minutes=1))
 
-    assert sending.due_for_look(submission.pk) is None
+    assert looking.due_for_look(submission.pk) is None
 
 
 def test_what_was_given_up_is_looked_for_during_a_day_and_no_longer(
@@ -430,13 +430,13 @@ def test_what_was_given_up_is_looked_for_during_a_day_and_no_longer(
         looks = 0
         while (due := Submission.objects.get(pk=submission.pk).next_look_at) is not None:
             time.move_to(due)
-            if (row := sending.due_for_look(submission.pk)) is not None:
-                sending.observe(row, Absent("x"))
+            if (row := looking.due_for_look(submission.pk)) is not None:
+                looking.observe(row, Absent("x"))
                 looks += 1
         lasted = clock.now() - began
 
     assert timedelta(hours=22) < lasted < timedelta(hours=27)
-    assert looks == sending.LOOKS_AFTER_GIVING_UP
+    assert looks == looking.LOOKS_AFTER_GIVING_UP
     assert Submission.objects.get(pk=submission.pk).state == State.VOID
 
 

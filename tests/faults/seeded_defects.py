@@ -18,7 +18,8 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 PASSED, FAILED = 0, 1  # pytest's exit codes; any other means that it could not judge
 
-SENDING, SERVICES = "backoffice/journal/sending.py", "backoffice/journal/services.py"
+SENDING, LOOKING = "backoffice/journal/sending.py", "backoffice/journal/looking.py"
+SERVICES = "backoffice/journal/services.py"
 TRANSPORT = "backoffice/ibkr/transport.py"
 JOURNAL, DOUBTS = "tests/backoffice/test_journal.py", "tests/backoffice/test_journal_doubts.py"
 LOST = "tests/faults/test_lost_answers.py"
@@ -78,17 +79,17 @@ DEFECTS = (
     ),
     Defect(
         "absence from one look",
-        ((SENDING, "CLEAN_LOOKS_NEEDED = 3", "CLEAN_LOOKS_NEEDED = 1"),),
+        ((LOOKING, "CLEAN_LOOKS_NEEDED = 3", "CLEAN_LOOKS_NEEDED = 1"),),
         f"{DOUBTS}::test_absence_needs_three_clean_looks_in_a_row",
     ),
     Defect(
         "absence without the quiet time",
-        ((SENDING, "if now - quiet_since < timedelta(seconds=_quiet_seconds(submission)):", "if now < quiet_since:"),),
+        ((LOOKING, "if now - quiet_since < timedelta(seconds=_quiet_seconds(submission)):", "if now < quiet_since:"),),
         f"{DOUBTS}::test_absence_needs_the_quiet_time_and_looks_a_minute_apart",
     ),
     Defect(
         "absence from looks all at once",
-        ((SENDING, "return recent[0].at - recent[-1].at >=", "return recent[0].at - recent[-1].at >= 0 *"),),
+        ((LOOKING, "return recent[0].at - recent[-1].at >=", "return recent[0].at - recent[-1].at >= 0 *"),),
         f"{DOUBTS}::test_absence_needs_the_quiet_time_and_looks_a_minute_apart",
     ),
     Defect(
@@ -98,12 +99,12 @@ DEFECTS = (
     ),
     Defect(
         "absence of what IBKR said it took",
-        ((SENDING, "if submission.attempts.filter(speaking).exists():", "if not submission:"),),
+        ((LOOKING, "if submission.attempts.filter(speaking).exists():", "if not submission:"),),
         f"{DOUBTS}::test_what_ibkr_said_it_took_is_never_absent",
     ),
     Defect(
         "absence while the sender may still send",
-        ((SENDING, "if last is None or not _has_stopped_sending(last):", "if last is None:"),),
+        ((LOOKING, "if last is None or not attempts.is_over(last):", "if last is None:"),),
         f"{DOUBTS}::test_absence_is_not_concluded_while_the_sender_lives",
     ),
     Defect(

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from backoffice.broker import services as broker
 from backoffice.broker.models import Gate
 from backoffice.core import clock
-from backoffice.journal import sending
+from backoffice.journal import looking, sending
 from backoffice.journal import services as journal
 from backoffice.journal.models import LIFECYCLE, State, Submission
 from backoffice.journal.outcomes import Absent, Accepted
@@ -59,7 +59,7 @@ def test_i10_what_is_not_at_ibkr_goes_out_once_two_people_released_it(
     open_again(principal)
     assert sending.claim(submission.pk) is None
     for _ in range(3):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
     for person in (operations, principal):
         journal.release(submission, by=person, evidence="IBKR ticket 1")
     send(submission, lambda: Accepted("1"))
@@ -105,7 +105,7 @@ def test_i10_what_was_proven_absent_before_needs_new_looks(master: Any, operatio
 
     call_command("post_restore")
     for _ in range(2):
-        sending.observe(submission, Absent("x"))
+        looking.observe(submission, Absent("x"))
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN

@@ -11,6 +11,7 @@ from backoffice.audit.models import Entry
 from backoffice.broker.models import BrokerageSession
 from backoffice.broker.session import Keeper
 from backoffice.core import clock
+from backoffice.home import selectors as today
 from backoffice.journal.models import BrokerObject, State, Submission
 from clients.models import Account
 from tests.trading.conftest import NUMBERS
@@ -136,28 +137,54 @@ def test_orders_under_new_ids_are_followed_and_none_is_called_an_orphan(
     assert not BrokerObject.objects.filter(kind="order").exists()
 
 
-def test_an_order_that_was_given_up_and_works_at_ibkr_after_all_is_told(
+def test_an_order_that_was_given_up_and_works_at_ibkr_after_all_is_told_once(
     sandbox: Any, send: Callable[..., Order], instrument: Instrument, advisor: Any, operations: Any
 ) -> None:
-    order = send(limit_price=far_below(instrument))
-    sandbox.fault({
-        "method": "POST", "path": "/iserver/account/[^/]+/orders$", "phase": "applied_not_answered", "action": "reset",
-    })  # fmt: skip
-    order = submit(order)
-    Submission.objects.filter(pk=order.submission_id).update(
-        state=State.ABSENT
-    )  # as if it had come later than the looks
-    orders.take_back(reread(order), by=advisor, reason="Not wanted any more")
+    order = given_up(send, sandbox, instrument, advisor)
+    followed = submit(send(limit_price=far_below(instrument)))
+    sync.sync_orders()
+    Submission.objects.filter(pk=order.submission_id).update(next_look_at=clock.now())
+    looks.look_for_order(str(order.submission_id))
+    sync.sync_orders()
 
+    assert reread(followed).status == Status.WORKING
+    assert told(operations) == [f"Given up, and at IBKR after all: {order.submission.summary}"]
+    assert told(advisor) == []
+
+
+def test_an_order_that_nobody_looks_for_any_more_is_told_as_one_that_nothing_explains(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, advisor: Any, operations: Any
+) -> None:
+    order = given_up(send, sandbox, instrument, advisor)
+    submit(send(limit_price=far_below(instrument)))
+    Submission.objects.filter(pk=order.submission_id).update(next_look_at=None)
     for _ in range(2):
         sync.sync_orders()
 
     number = sandbox.ledger("order", order.client_order_id)[0]["broker_id"]
     assert [row.broker_id for row in BrokerObject.objects.filter(kind="order", submission=None)] == [number]
-    told = [item.detail for item in contributions.inbox(operations) if item.kind.startswith("trading.unexplained")]
-    assert len(told) == 1
-    assert number in told[0]
-    assert [item for item in contributions.inbox(advisor) if item.kind.startswith("trading.unexplained")] == []
+    details = [item.detail for item in contributions.inbox(operations) if item.kind.startswith("trading.unexplained")]
+    assert len(details) == 1
+    assert number in details[0]
+    assert told(advisor) == []
+
+
+def given_up(send: Callable[..., Order], sandbox: Any, instrument: Instrument, advisor: Any) -> Order:
+    """Return an order that was given up as absent and came after all, later than the looks."""
+    order = send(limit_price=far_below(instrument))
+    sandbox.fault({
+        "method": "POST", "path": "/iserver/account/[^/]+/orders$", "phase": "applied_not_answered", "action": "reset",
+    })  # fmt: skip
+    order = submit(order)
+    sandbox.clear_faults()
+    Submission.objects.filter(pk=order.submission_id).update(state=State.ABSENT)
+    orders.take_back(reread(order), by=advisor, reason="Not wanted any more")
+    return reread(order)
+
+
+def told(user: Any) -> list[str]:
+    late = ("trading.unexplained", "journal.late")
+    return [item.title for item in today.waiting(user) if item.kind.startswith(late)]
 
 
 def test_a_cancel_that_another_user_may_not_ask_for_is_refused_and_the_order_still_works(

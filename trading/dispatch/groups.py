@@ -8,7 +8,7 @@ from backoffice.broker import client as broker
 from backoffice.ibkr import IbkrClient
 from backoffice.ibkr.errors import IbkrError
 from backoffice.ibkr.types.allocation import Group
-from backoffice.journal import sending
+from backoffice.journal import looking, sending
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, Look, Refused
 from trading import translate
 from trading.models import ChangeKind, GroupChange
@@ -47,7 +47,7 @@ def send_group(submission_pk: str) -> None:
 
 def look_for_group(submission_pk: str) -> None:
     """Look whether IBKR shows a group as it was wanted."""
-    if (submission := sending.due_for_look(submission_pk)) is None:
+    if (submission := looking.due_for_look(submission_pk)) is None:
         return
     change: GroupChange = submission.subject
     try:
@@ -55,7 +55,7 @@ def look_for_group(submission_pk: str) -> None:
     except IbkrError as error:
         look = Inconclusive(SOURCE, error.reason)
     with transaction.atomic():
-        if sending.observe(submission, look):
+        if looking.observe(submission, look):
             groups.mark_done(change)
 
 

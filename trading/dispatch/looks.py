@@ -14,7 +14,7 @@ from backoffice.core.errors import Conflict
 from backoffice.ibkr import IbkrClient
 from backoffice.ibkr.errors import IbkrError
 from backoffice.ibkr.types.orders import Execution, LiveOrder
-from backoffice.journal import sending
+from backoffice.journal import conclusions, looking
 from backoffice.journal.models import State, Submission
 from backoffice.journal.outcomes import Absent, Found, Inconclusive, Look
 from trading.dispatch import sync
@@ -28,7 +28,7 @@ DAYS = 7  # as far back as IBKR keeps executions
 
 def look_for_order(submission_pk: str) -> None:
     """Look at IBKR for an order whose sending, or whose reply, came to nothing we could read."""
-    if (submission := sending.due_for_look(submission_pk)) is None:
+    if (submission := looking.due_for_look(submission_pk)) is None:
         return
     order: Order = submission.subject
     live: LiveOrder | None = None
@@ -38,7 +38,7 @@ def look_for_order(submission_pk: str) -> None:
     except IbkrError as error:
         look = Inconclusive(SOURCE, error.reason)
     with transaction.atomic():
-        if not sending.observe(submission, look) or not isinstance(look, Found):
+        if not looking.observe(submission, look) or not isinstance(look, Found):
             return
         progress.mark_working(order, ibkr_order_id=look.reference)
         if live is not None:
@@ -129,7 +129,7 @@ def _control(order: Order, listed: list[LiveOrder], trades: list[Execution]) -> 
 
 def look_for_cancel(submission_pk: str) -> None:
     """Look whether a cancel that got no readable answer was heard. The order's own row says what became of it."""
-    if (submission := sending.due_for_look(submission_pk)) is None:
+    if (submission := looking.due_for_look(submission_pk)) is None:
         return
     order: Order = submission.subject
     try:
@@ -141,7 +141,7 @@ def look_for_cancel(submission_pk: str) -> None:
     except IbkrError as error:
         look, mine = Inconclusive(SOURCE, error.reason), None
     with transaction.atomic():
-        sending.observe(submission, look)
+        looking.observe(submission, look)
         if mine is not None:
             progress.record_live(order, sync.live_word(mine))
 
@@ -186,7 +186,7 @@ def _lose(question: OrderQuestion, submission: Submission) -> None:
     current = Submission.objects.select_for_update().get(pk=submission.pk)
     if current.state != State.QUESTION:
         return
-    sending.mark_unknown(current, "IBKR's session ended while it waited for an answer; the question is void.")
+    conclusions.mark_unknown(current, "IBKR's session ended while it waited for an answer; the question is void.")
     OrderQuestion.objects.filter(pk=question.pk, answered_at__isnull=True).update(
         answer="none", rule="session lost", answered_at=clock.now()
     )

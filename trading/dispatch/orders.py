@@ -19,7 +19,7 @@ from backoffice.ibkr.errors import HeldBack, IbkrError, NotSent, OutcomeUnknown
 from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.orders import OrderTicket, Placed, PlaceOutcome, Question
 from backoffice.ibkr.types.orders import Refused as OrderRefused
-from backoffice.journal import sending
+from backoffice.journal import attempts, sending
 from backoffice.journal import services as journal
 from backoffice.journal.models import Phase, Submission
 from backoffice.journal.outcomes import Accepted, Asked, Outcome, Refused
@@ -117,7 +117,7 @@ def _settle(submission: Submission, outcome: Outcome) -> None:
                 message_ids=question.message_ids,
                 options=question.options,
                 prompt_order_id=question.prompt_order_id,
-                session_serial=sending.session_serial(submission),
+                session_serial=attempts.session_serial(submission),
             )
             orders.policy_rule(asked)
 
@@ -133,7 +133,7 @@ def send_reply(submission_pk: str) -> None:
     patience = timedelta(seconds=journal.question_seconds())
 
     def reply() -> Accepted | Refused | Asked:
-        if asked.session_serial != sending.session_serial(submission):
+        if asked.session_serial != attempts.session_serial(submission):
             # The question died with its session: sending the answer now could not reach it.
             raise OutcomeUnknown("IBKR's session changed before the answer was sent; the question went with it.")
         if asked.answer != orders.NO and clock.now() > asked.asked_at + YES_IS_GOOD_FOR * patience:

@@ -21,7 +21,7 @@ from backoffice.ibkr.errors import AuthFailed, HeldBack, IbkrError, NotSent, Rat
 from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.types.orders import Execution, LiveOrder, LiveOrders
 from backoffice.ibkr.types.portfolio import Ledger, Position, Summary, SummaryValue
-from backoffice.journal import sending
+from backoffice.journal import conclusions
 from backoffice.journal.models import State, Submission
 from clients.models import Account
 from trading import policy
@@ -34,7 +34,6 @@ ALL = "All"
 ACCOUNTS_PER_RUN = 25  # so that an order never waits long behind the portfolio in this lane
 GROUPS_EVERY = timedelta(seconds=60)
 LATE, LATE_EVERY = "late shares", timedelta(minutes=5)
-GIVEN_UP_LATELY = timedelta(days=1)
 ONE = Decimal(1)
 
 
@@ -93,7 +92,7 @@ def sync_orders() -> None:
         if conversation_is_open(master):
             continue
         followed = list(_followed(master))
-        if not followed and not _was_given_up_lately(master):
+        if not followed:
             continue
         try:
             _sync_orders(broker.client_for(master, lane="trading", priority=Priority.POLLING), master, followed)
@@ -124,12 +123,6 @@ def _followed(master: MasterAccount) -> Iterator[Order]:
         yield from missing
 
 
-def _was_given_up_lately(master: MasterAccount) -> bool:
-    """Whether an order that left once was given up within the day: what was proven absent may still come (S21)."""
-    given_up = Order.objects.filter(master=master, status=Status.VOID, settled_at__gte=clock.now() - GIVEN_UP_LATELY)
-    return bool(given_up.filter(submission__attempts__isnull=False).exists())
-
-
 def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order]) -> None:
     by_key = {order.client_order_id: order for order in followed}
     answer = live_orders(client, ALL)
@@ -138,8 +131,6 @@ def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order
             progress.record_live(by_key[row.client_order_id], live_word(row))
         else:
             _note_orphan(master, row)
-    if not followed:
-        return
     oldest = min(order.sent_at or order.created_at for order in followed)
     days = min(7, max(1, (clock.now() - oldest).days + 2))
     executions = trades(client, days=days)
@@ -150,15 +141,16 @@ def _sync_orders(client: IbkrClient, master: MasterAccount, followed: list[Order
 
 
 def _note_orphan(master: MasterAccount, row: LiveOrder) -> None:
-    """Something works at IBKR that no submission explains: someone trades elsewhere, we lost a row, or an order that was
-    given up as absent came after all.
+    """Something works at IBKR that no submission explains: someone trades elsewhere, or we lost a row. An order that was
+    given up is the journal's to look for and to tell of; only when it has stopped looking is it told of here.
 
     Our own key says whose it is; the id says it only of a row without one, for ids may be others in another session.
     """
-    ours = Order.objects.filter(master=master).exclude(status=Status.VOID)
+    forgotten = Q(status=Status.VOID, submission__next_look_at=None, submission__reference="")
+    ours = Order.objects.filter(master=master).exclude(forgotten)
     named = ours.filter(client_order_id=row.client_order_id) if row.client_order_id else None
     if not (ours.filter(ibkr_order_id=row.order_id) if named is None else named).exists():
-        sending.saw("order", row.order_id, None)
+        conclusions.saw("order", row.order_id, None)
 
 
 def sync_portfolios() -> None:
