@@ -17,7 +17,7 @@
     numbering                       under which number a session knows an order
     scripts                         what a test writes down for an order, and does to one
     blotter                         live orders, order status, trades
-    stream, topics                  the websocket, and what it tells
+    stream, connection, topics      the websocket: who may open one, what one hears, what it tells
     demonstration                   the groups and orders the world begins with
 
 Knobs are in `backoffice/sandbox/knobs.py`, with their defaults and what they play.
