@@ -46,6 +46,14 @@ def _of_submission(transfer: CashTransfer, submission: Submission) -> Iterator[T
     for approval in submission.approvals.select_related("approver"):
         detail = f"Second person, same payload. {approval.reason}".strip()
         yield TimelineEvent(approval.at, f"Approved by {approval.approver.name}", "done", detail)
+    for attestation in submission.attestations.select_related("person"):
+        yield TimelineEvent(
+            attestation.at,
+            f"{attestation.person.name} said that IBKR has nothing of it",
+            "fact",
+            attestation.evidence,
+            icon="eye-off",
+        )
     for release in submission.releases.select_related("person"):
         yield TimelineEvent(
             release.at, f"Released by {release.person.name}", "fact", release.evidence, icon="lock-open"

@@ -1,4 +1,4 @@
-"""What two people type: the amount of what they approve, and why something proven absent may be sent again."""
+"""What two people type: the amount of what they approve, and why something absent may be sent again, or is absent."""
 
 from decimal import Decimal
 from typing import Any
@@ -36,4 +36,16 @@ class ReleaseForm(forms.Form):
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="For example IBKR's ticket number, and who said what when.",
+    )
+
+
+class AttestationForm(forms.Form):
+    """One of two people's word that IBKR has nothing of it, where no look can tell."""
+
+    evidence = forms.CharField(
+        label="What makes you sure that IBKR has nothing of it",
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="IBKR's ticket number, and who said what when; and how you know that the worker is stopped.",
+        error_messages={"required": "Nobody can check later why this was believed. Say what makes you sure."},
     )

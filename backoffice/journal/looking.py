@@ -1,6 +1,6 @@
 """Looking for what may be at IBKR: what dispatch modules call for an UNKNOWN. Workers only.
 
-Absence is concluded here alone, by the rules of reliability.md C.5.
+Absence is concluded by the rules of reliability.md C.5, or by two people where those cannot be met (`services.attest`).
 """
 
 from datetime import timedelta
@@ -16,6 +16,7 @@ from backoffice.journal import attempts
 from backoffice.journal.conclusions import note, refresh, saw, take_as_there
 from backoffice.journal.models import DOUBTFUL, LIFECYCLE, UNSENT, AttemptOutcome, Finding, State, Submission
 from backoffice.journal.outcomes import Absent, Found, Look, Unknown
+from backoffice.people.models import User
 
 CLEAN_LOOKS_NEEDED = 3
 LOOKED_FOR = (*DOUBTFUL, State.VOID)
@@ -87,7 +88,7 @@ def observe(submission: Submission, look: Look) -> bool:
         case Absent():
             note(current, Finding.CLEAN, look.source, look.detail, serial)
             if current.state == State.UNKNOWN and _is_proven_absent(current, serial):
-                _take_as_absent(current)
+                take_as_absent(current, "several sound looks found nothing")
                 refresh(submission, current)
             return False
         case _:
@@ -120,42 +121,51 @@ def _tell_it_came_late(current: Submission, look: Found) -> None:
         )  # fmt: skip
 
 
-def _take_as_absent(current: Submission) -> None:
+def take_as_absent(current: Submission, because: str, by: User | None = None) -> None:
     """Write down that it is not there, and go on looking now and then: what comes late is found before it is released."""
     last = current.attempts.last()
     if last is not None:
         attempts.close(last, Unknown("the worker that sent it is gone"))  # else no second sending could ever be opened
     seldom = timedelta(seconds=settings.JOURNAL_LOOK_SECONDS[-1])
-    LIFECYCLE.move(
-        current, to=State.ABSENT, because="several sound looks found nothing", next_look_at=clock.now() + seldom
-    )
+    LIFECYCLE.move(current, to=State.ABSENT, because=because, by=by, next_look_at=clock.now() + seldom)
 
 
 def _is_proven_absent(submission: Submission, serial: int | None) -> bool:
-    """All of reliability.md C.5: quiet time, several clean looks in a row over a minute, one session, sender gone.
-
-    And nothing that speaks against it: no answer of IBKR's that it took it or knows its key, no look that showed something
-    under its key.
-    """
+    """All of reliability.md C.5: quiet time, several clean looks in a row over a minute, one session, sender gone."""
     last = submission.attempts.last()
     if last is None or not attempts.is_over(last):
         return False
-    speaking = Q(outcome=AttemptOutcome.ACK) | Q(answer__is_known_there=True)
-    if submission.attempts.filter(speaking).exists():
-        return False
-    now = clock.now()
-    quiet_since = last.finished_at or last.deadline
-    if now - quiet_since < timedelta(seconds=_quiet_seconds(submission)):
+    if speaks_against_absence(submission):
         return False
     since = submission.observations.filter(at__gte=last.prepared_at)
-    if since.filter(finding__in=[Finding.FOUND, Finding.MISMATCH]).exists():
-        return False
     recent = list(since.order_by("-at", "-id")[:CLEAN_LOOKS_NEEDED])
     if len(recent) < CLEAN_LOOKS_NEEDED or any(look.finding != Finding.CLEAN for look in recent):
         return False
     if any(look.session_serial != serial for look in recent) or (serial is not None and last.session_serial != serial):
         return False
     return recent[0].at - recent[-1].at >= timedelta(seconds=settings.JOURNAL_QUIET_SECONDS / 2)
+
+
+def speaks_against_absence(submission: Submission) -> str:
+    """Say why it cannot be absent, or not yet, whatever looks and people say; else empty.
+
+    That is IBKR's own word that it took it or knows its key, a look that showed something under its key, and the time in
+    which IBKR may still be at it.
+    """
+    speaking = Q(outcome=AttemptOutcome.ACK) | Q(answer__is_known_there=True)
+    if submission.attempts.filter(speaking).exists():
+        return "IBKR itself said that it has it"
+    last = submission.attempts.last()
+    if last is None:
+        return "nothing of it has left yet"
+    now = clock.now()
+    quiet_since = last.finished_at or last.deadline
+    if now - quiet_since < timedelta(seconds=_quiet_seconds(submission)):
+        return "it left only minutes ago, and IBKR may still be at it"
+    shown = submission.observations.filter(
+        at__gte=last.prepared_at, finding__in=[Finding.FOUND, Finding.MISMATCH]
+    ).last()
+    return f"IBKR shows something under its number: {shown.detail or shown.source}" if shown is not None else ""
 
 
 def _quiet_seconds(submission: Submission) -> int:

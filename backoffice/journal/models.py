@@ -1,4 +1,4 @@
-"""Submission, Approval, Release, Attempt, Observation, BrokerObject, Inquiry, Heartbeat."""
+"""Submission, Approval, Release, Attestation, Attempt, Observation, BrokerObject, Inquiry, Heartbeat."""
 
 import hashlib
 import json
@@ -265,6 +265,27 @@ class Release(models.Model):
     @property
     def still_counts(self) -> bool:
         """Whether this person could say so now, as for an approval. The database holds the same rule."""
+        return may(self.person, "journal.release")
+
+
+class Attestation(models.Model):
+    """One of two people's word that IBKR has nothing of an UNKNOWN submission, where no look can tell. Append-only."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="attestations")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    evidence = models.TextField()
+    for_attempt = models.PositiveSmallIntegerField()  # the attempt in doubt; a later doubt needs new words
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "attestations"
+        constraints = [
+            models.UniqueConstraint(fields=["submission", "person", "for_attempt"], name="one_attestation_per_person")
+        ]
+
+    @property
+    def still_counts(self) -> bool:
+        """Whether this person could say so now, as for a release. The database holds the rule when it is given."""
         return may(self.person, "journal.release")
 
 

@@ -1,4 +1,4 @@
-"""What apps ask of the journal: submit, approve, refuse, answer a question, release, withdraw. No network."""
+"""What apps ask of the journal: submit, approve, refuse, answer a question, release, attest, withdraw. No network."""
 
 import hashlib
 import json
@@ -16,12 +16,14 @@ from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.fields import DecimalEncoder
+from backoffice.journal import looking
 from backoffice.journal.models import (
     KEYS_OF_ONE,
     LIFECYCLE,
     Answer,
     Approval,
     Attempt,
+    Attestation,
     Phase,
     Rejection,
     Release,
@@ -278,8 +280,7 @@ def release(submission: Submission, *, by: User, evidence: str) -> Submission:
     word = Release.objects.create(
         submission=submission, person=by, evidence=evidence, for_attempt=number, at=clock.now()
     )
-    words = submission.releases.filter(for_attempt=number).select_related("person")
-    if sum(each.still_counts for each in words) >= 2:
+    if _are_of_two(submission.releases.filter(for_attempt=number)):
         LIFECYCLE.move(
             submission,
             to=State.READY,
@@ -297,6 +298,45 @@ def release(submission: Submission, *, by: User, evidence: str) -> Submission:
         changed=[audit.Standing(word)],
     )  # fmt: skip
     return submission
+
+
+@transaction.atomic
+def attest(submission: Submission, *, by: User, evidence: str) -> Submission:
+    """Say, as one of two people, that IBKR has nothing of it: for a doubt that no look can end, because the host that sent
+    it is gone, its session is over, or there is nothing beside it that a look could be held against.
+
+    The second person's word makes it ABSENT, and nothing leaves by it: from there it is released or given up as after
+    sound looks. `evidence` says what makes the person sure. Raises NotPermitted, InvalidInput without evidence, and
+    Conflict when it is no doubt, or something speaks against it (`looking.speaks_against_absence`).
+    """
+    submission = Submission.objects.select_for_update().get(pk=submission.pk)
+    if not may(by, "journal.release"):
+        raise NotPermitted("Only operations and principals may say this.")
+    if submission.state != State.UNKNOWN:
+        raise Conflict(f"This is no open doubt any more; it is now: {submission.get_state_display().lower()}.")
+    if not evidence.strip():
+        raise InvalidInput("evidence", "Nobody can check later why this was believed.", "Say what makes you sure.")
+    if why := looking.speaks_against_absence(submission):
+        raise Conflict(f"This cannot be taken as absent: {why}.")
+    number = submission.attempts.count()
+    if submission.attestations.filter(person=by, for_attempt=number).exists():
+        raise Conflict("You have said so already; it needs a second person.")
+    before = audit.digest(submission)
+    word = Attestation.objects.create(
+        submission=submission, person=by, evidence=evidence.strip(), for_attempt=number, at=clock.now()
+    )
+    if _are_of_two(submission.attestations.filter(for_attempt=number)):
+        looking.take_as_absent(submission, "two people say that IBKR has nothing of it", by)
+    audit.record(
+        "journal.attest", by=by, on=submission, summary=f"Said to be absent at IBKR: {submission.summary}",
+        before=before, changed=[audit.Standing(word)],
+    )  # fmt: skip
+    return submission
+
+
+def _are_of_two(words: "models.QuerySet[Any]") -> bool:
+    """Whether two of those who gave their word may still give it; a person's second word was refused before."""
+    return bool(sum(each.still_counts for each in words.select_related("person")) >= 2)
 
 
 def _day_of(attempt: Attempt | None) -> date | None:

@@ -12,4 +12,5 @@ urlpatterns = [
     path("<uuid:pk>/evidence/<uuid:paper_pk>/", approval_views.evidence_file, name="evidence_file"),
     path("<uuid:pk>/", views.submission_detail, name="submission_detail"),
     path("<uuid:pk>/release/", views.submission_release, name="submission_release"),
+    path("<uuid:pk>/attest/", views.submission_attest, name="submission_attest"),
 ]

@@ -1,4 +1,4 @@
-"""The evidence of one submission, and its release.
+"""The evidence of one submission, its release, and the word of people where looks cannot end a doubt.
 
 The journal is the ground below the apps: a subject is reached by its name, and its page by its own address.
 """
@@ -11,9 +11,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from backoffice.core.errors import Conflict, NotPermitted
 from backoffice.core.lifecycle import history
-from backoffice.journal import selectors
+from backoffice.journal import looking, selectors
 from backoffice.journal import services as journal
-from backoffice.journal.forms import ReleaseForm
+from backoffice.journal.forms import AttestationForm, ReleaseForm
 from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may, requires
@@ -36,14 +36,18 @@ def _listed(request: HttpRequest, pk: UUID) -> selectors.Listed:
 @requires("clients.view")
 def submission_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Everything kept about one effect: payload, people, attempts, looks and moves."""
-    return _draw(request, _listed(request, pk), ReleaseForm())
+    return _draw(request, _listed(request, pk))
 
 
-def _draw(request: HttpRequest, listed: selectors.Listed, form: ReleaseForm, *, status: int = 200) -> HttpResponse:
+def _draw(
+    request: HttpRequest, listed: selectors.Listed, form: ReleaseForm | AttestationForm | None = None
+) -> HttpResponse:
     submission, user = listed.submission, _reader(request)
     attempts = list(submission.attempts.all())
     releases = list(submission.releases.select_related("person"))
+    attestations = list(submission.attestations.select_related("person"))
     may_release = submission.state == State.ABSENT and may(user, "journal.release")
+    may_attest = submission.state == State.UNKNOWN and may(user, "journal.release")
     context = {
         "submission": submission,
         "url": listed.url,
@@ -55,9 +59,13 @@ def _draw(request: HttpRequest, listed: selectors.Listed, form: ReleaseForm, *, 
         "moves": list(history(submission)),
         "may_release": may_release,
         "has_released": any(each.person_id == user.pk and each.for_attempt == len(attempts) for each in releases),
-        "form": form,
+        "attestations": attestations,
+        "may_attest": may_attest,
+        "has_attested": any(each.person_id == user.pk and each.for_attempt == len(attempts) for each in attestations),
+        "speaks_against": looking.speaks_against_absence(submission) if may_attest else "",
+        "form": form or (AttestationForm() if may_attest else ReleaseForm()),
     }
-    return render(request, "journal/submission_detail.html", context, status=status)
+    return render(request, "journal/submission_detail.html", context, status=422 if form else 200)
 
 
 @require_POST
@@ -72,4 +80,19 @@ def submission_release(request: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect(listed.url or request.path.removesuffix("release/"))
         except (Conflict, NotPermitted) as error:
             form.add_error(None, str(error))
-    return _draw(request, listed, form, status=422)
+    return _draw(request, listed, form)
+
+
+@require_POST
+@requires("journal.release")
+def submission_attest(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One of two people's word that IBKR has nothing of it; the second makes it absent, and nothing leaves by it."""
+    listed = _listed(request, pk)
+    form = AttestationForm(request.POST)
+    if form.is_valid():
+        try:
+            journal.attest(listed.submission, by=_reader(request), evidence=form.cleaned_data["evidence"])
+            return redirect(request.path.removesuffix("attest/"))
+        except (Conflict, NotPermitted) as error:
+            form.add_error(None, str(error))
+    return _draw(request, listed, form)

@@ -92,7 +92,12 @@ def _mark(transfer: CashTransfer, submission: Submission | None) -> str:
             submission.unsent_tries,
             submission.due_at,
         ]
-        said += [submission.approvals.count(), submission.releases.count(), submission.observations.count()]
+        said += [
+            submission.approvals.count(),
+            submission.releases.count(),
+            submission.attestations.count(),
+            submission.observations.count(),
+        ]
     return hashlib.sha256(repr(said).encode()).hexdigest()[:12]
 
 

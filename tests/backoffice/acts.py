@@ -17,7 +17,7 @@ from backoffice.audit.models import Verification
 from backoffice.audit.reasons import REVEAL_REASONS
 from backoffice.core import clock
 from backoffice.journal import services as journal
-from backoffice.journal.models import LIFECYCLE, State, Submission
+from backoffice.journal.models import LIFECYCLE, Attempt, State, Submission
 from backoffice.journal.policy_forms import PolicyForm
 from backoffice.people import services as people
 from backoffice.people.models import PolicyVersion, User
@@ -88,6 +88,22 @@ def _absent(firm: Firm) -> Given:
     for state in (State.CLAIMED, State.SENDING, State.UNKNOWN, State.ABSENT):
         LIFECYCLE.move(submission, to=state, because="test")
     return {"evidence": "IBKR's ticket 7"}
+
+
+def _doubt(firm: Firm) -> Given:
+    """The worker that sent it is lost with its host, long enough ago."""
+    submission = _transfer(firm)
+    journal.approve(submission, by=firm.people["principal"], payload_sha256=submission.payload_sha256)
+    submission.refresh_from_db()
+    for state in (State.CLAIMED, State.SENDING):
+        LIFECYCLE.move(submission, to=state, because="test")
+    before = clock.now() - timedelta(hours=1)
+    Attempt.objects.create(
+        submission=submission, number=1, phase="send", fence=submission.fence, request_sha256=submission.payload_sha256,
+        host="lost", pid=1, process_started="1", prepared_at=before, deadline=before,
+    )  # fmt: skip
+    LIFECYCLE.move(submission, to=State.UNKNOWN, because="test")
+    return {"evidence": "IBKR's ticket 7; the host was taken down"}
 
 
 def _question(firm: Firm) -> Given:
@@ -210,6 +226,7 @@ ACTS: dict[str, Act] = {
     "journal:approval_decide": Act("journal.approve", _seal_of_transfer, "principal"),
     "journal:evidence_add": Act("journal.add_evidence", lambda firm: {"file": _paper()}),
     "journal:submission_release": Act("journal.release", _absent, "operations"),
+    "journal:submission_attest": Act("journal.attest", _doubt, "operations"),
     "broker:gate_set": Act(
         "broker.close_gate",
         {"scope": "global", "key": "", "reason": "A drill", "verb": "close", "is_open": ""},

@@ -132,8 +132,13 @@ DEFECTS = (
     ),
     Defect(
         "a release by one person",
-        ((SERVICES, "if sum(each.still_counts for each in words) >= 2:", "if number:"),),
+        ((SERVICES, "if _are_of_two(submission.releases.filter(for_attempt=number)):", "if number:"),),
         f"{DOUBTS}::test_two_people_release_what_is_proven_absent_under_its_own_key",
+    ),
+    Defect(
+        "absence by one person's word",
+        ((SERVICES, "if _are_of_two(submission.attestations.filter(for_attempt=number)):", "if number:"),),
+        "tests/backoffice/test_attestation.py::test_two_people_take_it_as_absent_and_nothing_leaves_by_it",
     ),
     Defect(
         "no look at the gate before sending",

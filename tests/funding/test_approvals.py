@@ -7,11 +7,13 @@ import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
+from backoffice.journal import looking
 from backoffice.journal import services as journal
 from backoffice.journal.models import State, Submission
+from backoffice.journal.outcomes import Found
 from backoffice.journal.selectors import payload_facts
 from funding.models import CashTransfer
-from tests.journal_rows import make_submission
+from tests.journal_rows import make_open, make_submission
 
 Ask = Callable[..., CashTransfer]
 
@@ -97,6 +99,36 @@ def test_two_people_release_what_is_proven_absent_and_one_person_cannot(
     assert browser_of(principal).post(url, {"evidence": "Same ticket"}).status_code == 302
 
     assert Submission.objects.get().state == State.READY
+
+
+def test_two_people_take_as_absent_what_no_look_can_tell(master: Any, operations: Any, principal: Any) -> None:
+    submission = make_submission(master, operations)
+    make_open(submission, pid=4711, started="1", host="worker-of-yesterday")
+    page = reverse("journal:submission_detail", args=[submission.pk])
+    url = reverse("journal:submission_attest", args=[submission.pk])
+
+    assert "process 4711 on" in browser_of(operations).get(page).text
+    assert "what makes you sure" in browser_of(operations).post(url, {"evidence": " "}).text
+    assert browser_of(operations).post(url, {"evidence": "Ticket 55120"}).headers["Location"] == page
+    assert "You have said that IBKR has nothing of it" in browser_of(operations).get(page).text
+    twice = browser_of(operations).post(url, {"evidence": "Again"})
+    assert (twice.status_code, "needs a second person" in twice.text) == (422, True)
+    assert browser_of(principal).post(url, {"evidence": "Same ticket"}).status_code == 302
+
+    assert Submission.objects.get().state == State.ABSENT
+    shown = browser_of(principal).get(page).text
+    assert all(word in shown for word in ("said IBKR has nothing of it", "Same ticket", "Release it"))
+
+
+def test_what_ibkr_shows_is_not_taken_as_absent_on_the_page(master: Any, operations: Any) -> None:
+    submission = make_submission(master, operations)
+    make_open(submission, pid=4711, started="1", host="worker-of-yesterday")
+    looking.observe(submission, Found("55", source="x", detail="USD 90 instead of 100", matches=False))
+
+    shown = browser_of(operations).get(reverse("journal:submission_detail", args=[submission.pk])).text
+
+    assert "People cannot take it as absent now: IBKR shows something under its number: USD 90 instead of 100" in shown
+    assert "IBKR has nothing of it</button>" not in shown
 
 
 @pytest.mark.parametrize("role", ["advisor", "viewer", "administrator"])

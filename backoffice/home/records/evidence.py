@@ -26,7 +26,7 @@ from backoffice.audit.models import Entry, Exchange
 from backoffice.core import clock, exports
 from backoffice.core.models import StatusEvent
 from backoffice.home import registry
-from backoffice.journal.models import Approval, Attempt, Observation, Release, Submission
+from backoffice.journal.models import Approval, Attempt, Attestation, Observation, Release, Submission
 from backoffice.people.models import User
 
 STYLE = b"""body { font: 14px/1.4 sans-serif; margin: 2rem; color: #14201d }
@@ -124,6 +124,7 @@ def _timeline(rows: Iterable[tuple[str, str]]) -> Table:
 def _sending(submissions: list[Submission]) -> list[Table]:
     given = Approval.objects.filter(submission__in=submissions).select_related("approver", "submission__maker")
     released = Release.objects.filter(submission__in=submissions).select_related("person", "submission__maker")
+    attested = Attestation.objects.filter(submission__in=submissions).select_related("person", "submission__maker")
     payloads = [
         (row.pk, row.operation, f"{row.key_space} {row.key}", row.subject_model, row.subject_id, row.payload_sha256,
          row.maker.name if row.maker else "system", _moment(row.created_at), row.approvals_needed, row.state, row.reference)
@@ -140,6 +141,12 @@ def _sending(submissions: list[Submission]) -> list[Table]:
          row.submission.maker.name if row.submission.maker else "system", "released", row.person.name, _moment(row.at),
          "", row.evidence)
         for row in released.order_by("at")
+    ]  # fmt: skip
+    approvals += [
+        (row.submission_id, row.submission.operation, row.submission.payload_sha256,
+         row.submission.maker.name if row.submission.maker else "system", "said to be absent", row.person.name,
+         _moment(row.at), "", row.evidence)
+        for row in attested.order_by("at")
     ]  # fmt: skip
     attempts = [
         (row.submission_id, row.submission.operation, f"{row.submission.key_space} {row.submission.key}", row.number,

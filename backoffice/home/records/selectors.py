@@ -26,7 +26,8 @@ VIEWS = {
 _OF_VIEW = {
     "refused": Q(action="request.refused") | Q(action__contains="refuse") | Q(action__contains="fail"),
     "disclosed": Q(data__has_key="disclosed") | Q(action="request.download") | Q(action__endswith="export"),
-    "decided": Q(action__in=["journal.approve", "journal.refuse", "journal.withdraw", "journal.release", "journal.answer"]),
+    "decided": Q(action__in=["journal.approve", "journal.refuse", "journal.withdraw", "journal.attest", "journal.release",
+                             "journal.answer"]),
     "access": Q(action__startswith="people."),
     "system": Q(actor=None),
 }  # fmt: skip
