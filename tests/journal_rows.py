@@ -1,12 +1,11 @@
 """Rows for the journal's own tests: any model serves as a subject, a Book is the plainest."""
 
-import socket
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from backoffice.core import clock
+from backoffice.core import clock, processes
 from backoffice.ibkr import errors as ibkr
 from backoffice.journal import looking, sending, sweeps
 from backoffice.journal import services as journal
@@ -61,7 +60,7 @@ def make_open(submission: Submission, *, pid: int, started: str, host: str = "")
     LIFECYCLE.move(claimed, to=State.SENDING, because="sending")
     Attempt.objects.create(
         submission=claimed, number=1, phase="send", fence=claimed.fence, request_sha256=claimed.payload_sha256,
-        host=host or socket.gethostname(), pid=pid, process_started=started,
+        host=host or processes.place(), pid=pid, process_started=started,
         prepared_at=clock.now() - timedelta(minutes=10), deadline=clock.now() - timedelta(minutes=5),
     )  # fmt: skip
     Submission.objects.filter(pk=submission.pk).update(lease_until=clock.now() - timedelta(seconds=1))

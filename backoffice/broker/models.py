@@ -87,7 +87,7 @@ class MasterAccount(models.Model):
             ("Client id", self.client_id),
             ("Key id", self.key_id),
             ("Trading username", self.username or "none"),
-            ("Session kept by", session.owner if session and session.owner else "nobody"),
+            ("Session kept by", session.keeper if session else "nobody"),
         ]
 
 
@@ -124,7 +124,7 @@ class BrokerageSession(models.Model):
     state = models.CharField(max_length=12, choices=SessionState.choices, default=SessionState.DOWN)
     detail = models.CharField(max_length=300, blank=True)
     bearer = EncryptedTextField(null=True)
-    owner = models.CharField(max_length=120, blank=True)
+    owner = models.CharField(max_length=120, blank=True)  # processes.name() of its keeper
     lease_until = models.DateTimeField(null=True)
     fence = models.BigIntegerField(default=0)
     serial = models.BigIntegerField(default=0)
@@ -138,6 +138,12 @@ class BrokerageSession(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state == SessionState.LIVE
+
+    @property
+    def keeper(self) -> str:
+        """Say which process keeps it, as an operator would look for it."""
+        host, _, pid = self.owner.partition(":")
+        return f"process {pid.partition(':')[0]} on {host.partition('/')[0]}" if pid else "nobody"
 
 
 LANES = {  # the lanes that write, as the kill switch names them

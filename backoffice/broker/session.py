@@ -8,8 +8,6 @@ A competing login is seen and said, never fought: `compete` is never sent, and I
 most. In IBKR's maintenance windows nothing is tried at all. Sources: trading.md sections 1.1-1.3 and 7.
 """
 
-import os
-import socket
 import time
 from collections.abc import Callable
 from copy import copy
@@ -23,7 +21,7 @@ from backoffice.broker import calendar
 from backoffice.broker import client as broker
 from backoffice.broker.models import BrokerageSession, MasterAccount, SessionState
 from backoffice.broker.streaming import Line
-from backoffice.core import clock
+from backoffice.core import clock, processes
 from backoffice.ibkr import IbkrClient
 from backoffice.ibkr.errors import AuthFailed, IbkrError
 from backoffice.ibkr.stream import CookieForm
@@ -51,7 +49,7 @@ class Keeper:
     def __init__(self, master: MasterAccount, *, sleep: Callable[[int], None] = time.sleep) -> None:
         self.master = master
         self._master_then = copy(master)  # as it was when this keeper took the username over
-        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self.owner = processes.name()
         self.fence = 0
         self._sleep = sleep
         self._line: Line | None = None

@@ -1,7 +1,6 @@
 """The attempts of a submission: each opened before a byte may leave, and closed by what came of it."""
 
 import os
-import socket
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,8 +8,7 @@ from uuid import UUID
 from django.db.models import Max
 
 from backoffice.broker.models import BrokerageSession
-from backoffice.core import clock
-from backoffice.journal import processes
+from backoffice.core import clock, processes
 from backoffice.journal.models import Attempt, AttemptOutcome, Submission
 from backoffice.journal.outcomes import Accepted, Asked, NotSent, Outcome, Refused, Unknown
 
@@ -27,7 +25,7 @@ def write(submission: Submission, *, request_sha256: str, lasts: timedelta, **en
         fence=submission.fence,
         request_sha256=request_sha256,
         session_serial=session_serial(submission),
-        host=socket.gethostname(),
+        host=processes.place(),
         pid=os.getpid(),
         process_started=processes.started(os.getpid()),
         prepared_at=now,
@@ -62,7 +60,7 @@ def close_what_broke_off() -> None:
     """
     Attempt.objects.filter(
         outcome__isnull=True,
-        host=socket.gethostname(),
+        host=processes.place(),
         pid=os.getpid(),
         process_started=processes.started(os.getpid()),
     ).exclude(submission__in=list(under_way)).update(
@@ -71,10 +69,10 @@ def close_what_broke_off() -> None:
 
 
 def is_over(record: Attempt) -> bool:
-    """Whether nothing can leave by it any more: it has its outcome, or the process that sent is dead on this host."""
+    """Whether nothing can leave by it any more: its outcome, or its process is dead where we can see it."""
     if record.outcome is not None:
         return True
-    return record.host == socket.gethostname() and not processes.is_alive(record.pid, record.process_started)
+    return record.host == processes.place() and not processes.is_alive(record.pid, record.process_started)
 
 
 def session_serial(submission: Submission) -> int | None:

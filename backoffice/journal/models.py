@@ -306,7 +306,7 @@ class Attempt(models.Model):
     fence = models.BigIntegerField()
     request_sha256 = models.CharField(max_length=64)
     session_serial = models.BigIntegerField(null=True)
-    host = models.CharField(max_length=120)
+    host = models.CharField(max_length=120)  # processes.place()
     pid = models.PositiveIntegerField()
     process_started = models.CharField(max_length=40)
     prepared_at = models.DateTimeField()
@@ -324,6 +324,11 @@ class Attempt(models.Model):
                 fields=["submission"], name="one_attempt_in_flight", condition=models.Q(outcome__isnull=True)
             ),
         ]
+
+    @property
+    def host_name(self) -> str:
+        """The host alone, as an operator would look for it."""
+        return self.host.partition("/")[0]
 
 
 class Finding(models.TextChoices):

@@ -14,11 +14,11 @@ from backoffice.audit import exchanges
 from backoffice.audit import services as audit
 from backoffice.broker import calendar, departures
 from backoffice.broker.models import BrokerageSession, Gate
-from backoffice.core import clock
+from backoffice.core import clock, processes
 from backoffice.core.errors import Conflict
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import errors as ibkr
-from backoffice.journal import attempts, processes
+from backoffice.journal import attempts
 from backoffice.journal.conclusions import mark_unknown, note, refresh, saw, take_as_there
 from backoffice.journal.models import (
     DOUBTFUL,

@@ -1,6 +1,7 @@
 """What becomes of a doubt: found, proven absent by rule, released by two people, and never sent twice."""
 
 import os
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,10 +12,10 @@ import time_machine
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from backoffice.broker.models import BrokerageSession
-from backoffice.core import clock
+from backoffice.core import clock, processes
 from backoffice.core.errors import Conflict, InvalidInput
 from backoffice.ibkr import errors as ibkr
-from backoffice.journal import looking, processes, sending, sweeps
+from backoffice.journal import looking, sending, sweeps
 from backoffice.journal import services as journal
 from backoffice.journal.models import Release, State, Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, NotSent
@@ -248,9 +249,10 @@ def test_what_this_process_is_sending_is_not_closed_by_other_work_of_it(master: 
     assert [each.outcome for each in submission.attempts.all()] == ["ack"]
 
 
-def test_a_sender_on_another_machine_is_not_taken_for_dead(master: Any, operations: Any) -> None:
+@pytest.mark.parametrize("host", ["another", f"{socket.gethostname()}/4026532999"])
+def test_a_sender_on_another_machine_is_not_taken_for_dead(host: str, master: Any, operations: Any) -> None:
     submission = make_submission(master, operations)
-    make_open(submission, pid=2**22 - 1, started="1", host="another")
+    make_open(submission, pid=2**22 - 1, started="1", host=host)
 
     for _ in range(6):
         looking.observe(submission, Absent("x"))

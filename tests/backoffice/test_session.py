@@ -1,5 +1,6 @@
 """The session keeper against the sandbox: one owner, a competing login seen and not fought, nothing left behind."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from time import monotonic
@@ -80,11 +81,27 @@ def test_a_second_keeper_waits_while_the_first_holds_the_lease(
     assert second.acquire() is False
 
 
+def test_a_container_with_the_name_of_another_waits_as_any_other_host_does(
+    live_session: BrokerageSession, connected_master: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Keeper(connected_master)
+    assert first.acquire()
+    monkeypatch.setattr(os, "readlink", lambda _path: "pid:[4026532999]")  # same host name and pid, other processes
+
+    assert Keeper(connected_master).acquire() is False
+
+
+def test_who_keeps_the_session_is_named_as_one_would_look_for_it(live_session: BrokerageSession) -> None:
+    live_session.owner = "worker-1/4026532999:17:88123"
+    assert live_session.keeper == "process 17 on worker-1"
+    assert BrokerageSession().keeper == "nobody"
+
+
 def test_a_keeper_that_lost_its_lease_cannot_write(live_session: BrokerageSession, connected_master: Any) -> None:
     first = Keeper(connected_master)
     assert first.acquire()
     successor = Keeper(connected_master)
-    assert successor.acquire()  # the same process may take it over: a restart with the same pid
+    assert successor.acquire()  # the same process may take it over
 
     with pytest.raises(LeaseLost):
         first._note(SessionState.DOWN, "too late")

@@ -1,6 +1,10 @@
-"""Is the process that was sending still alive, and how long did it sleep? A pid alone may have been given to another since."""
+"""Which process this is, whether another still lives, and how long one slept.
+
+A pid alone may have been given to another since, and means nothing outside its host or its container.
+"""
 
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -11,6 +15,23 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def nanoseconds() -> int:
     """Return this machine's time since some start, for measuring leases; only differences mean anything."""
     return time.clock_gettime_ns(_CLOCK)
+
+
+def place() -> str:
+    """Return where the pids of this process mean something: its host, and its container where it has one of its own.
+
+    Containers may share a host's name and not its processes; one must not take the other's worker for dead.
+    """
+    try:
+        space = os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{space}"
+
+
+def name() -> str:
+    """Return what no other process has: place, pid, and when it started."""
+    return f"{place()}:{os.getpid()}:{started(os.getpid())}"
 
 
 def started(pid: int) -> str:
