@@ -32,6 +32,8 @@ class ClientsConfig(AppConfig):
         decisions.register("clients.application", reviewing.review_application, reviewing.application_headline)
         decisions.register("clients.maintenancerequest", reviewing.review_change, reviewing.change_headline)
         registry.inbox.add(today.inbox)
+        registry.told_doubts.add("clients.application")
+        registry.told_doubts.add("clients.maintenancerequest")
         registry.search.add(search.search)
         registry.evidence.add(evidence.of)
         registry.feed.add(today.feed)

@@ -37,6 +37,7 @@ def register() -> None:
         NavigationEntry("Money", "Bank instructions", "building-bank", "funding:banks", "funding.view", order=20)
     )
     registry.inbox.add(inbox)
+    registry.told_doubts.add("funding.cashtransfer")
     registry.search.add(search)
     registry.evidence.add(selectors.evidence)
     registry.feed.add(feed)
@@ -77,8 +78,8 @@ def _doubts(user: User) -> Iterator[InboxItem]:
         is_absent = submission is not None and submission.state == State.ABSENT
         looks = submission.looks if submission else 0
         detail = (
-            "Several sound looks did not find it at IBKR. Two people may release it, or one closes it."
-            if is_absent
+            f"{submission.why_absent} Two people may release it, or one closes it."
+            if submission is not None and is_absent
             else f"It left once and no answer came. {looks} looks so far; it is not sent again while a look can still answer."
         )
         yield InboxItem(

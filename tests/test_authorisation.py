@@ -97,6 +97,7 @@ MATRIX: dict[str, Entry] = {
     "journal:evidence_file": see("clients.view", "paper"),
     "journal:submission_detail": see("clients.view", "submission"),
     "journal:submission_release": act("journal.release", of="submission"),
+    "journal:submission_give_up": act("journal.release", of="submission"),
     "journal:submission_attest": act("journal.release", of="submission"),
     "policies:list": see("policies.view"),
     "policies:edit": form("policies.propose"),

@@ -54,6 +54,7 @@ def register() -> None:
     for entry in entries:
         registry.navigation.add(entry)
     registry.inbox.add(inbox)
+    registry.told_doubts.add("trading.order")
     registry.figures.add(figures)
     registry.search.add(search)
     registry.evidence.add(evidence.of)
@@ -131,7 +132,7 @@ def _doubts(user: User) -> Iterator[InboxItem]:
             continue
         is_absent = submission.state == State.ABSENT
         detail = (
-            "Proven absent at IBKR. Two people may release it, or one closes it."
+            f"{submission.why_absent} Two people may release it, or one closes it."
             if is_absent
             else f"Sent once, the answer is not known. {submission.looks} looks so far; it is not sent again."
         )

@@ -71,6 +71,7 @@ def register() -> None:
     registry.inbox.add(trouble)
     registry.inbox.add(returned)
     registry.inbox.add(came_late)
+    registry.inbox.add(other_doubts)
     registry.inbox.add(second_persons.inbox)
     for provider in (sessions, gates, families, queues, market):
         registry.state_bar.add(provider)
@@ -178,6 +179,22 @@ def came_late(user: User) -> Iterator[InboxItem]:
             detail="It was proven absent and given up, and now IBKR shows it. Look at it at IBKR and cancel it there"
             " if it is not wanted; do not make it a second time.",
             url=reverse("journal:submission_detail", args=[submission.submission.pk]),
+        )  # fmt: skip
+
+
+def other_doubts(user: User) -> Iterator[InboxItem]:
+    """Every doubt whose subject no app tells of itself: whatever is sent, its doubt is on somebody's desk."""
+    doubts = Submission.objects.needing_a_person().exclude(subject_model__in=list(registry.told_doubts))
+    listed = visible(list(doubts.select_related("maker").order_by("unknown_since")[:50]), user)
+    for submission in (each.submission for each in listed):
+        is_absent = submission.state == State.ABSENT
+        yield InboxItem(
+            kind=f"journal.doubt:{submission.pk}", group="doubt", icon="help-hexagon", tone="unknown", title=submission.summary,
+            detail=f"{submission.why_absent} Two people may release it, or one gives it up." if is_absent else
+            f"Sent or perhaps sent; {submission.looks} looks so far. It is not sent again, the looks go on by themselves.",
+            action="Decide" if is_absent else "See the looks", owner=submission.maker,
+            url=reverse("journal:submission_detail", args=[submission.pk]),
+            since=submission.unknown_since, since_words="Unknown", urgency=10,
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@
         section="Money", label="Funding", icon="arrows-exchange", url_name="funding:list",
         permission="funding.view", count=selectors.navigation_count))
     registry.inbox.add(selectors.inbox)          # (user) -> Iterable[InboxItem]
+    registry.told_doubts.add("funding.cashtransfer")  # doubts about these rows are in the app's own inbox
     registry.figures.add(selectors.figures)      # (user) -> Iterable[Figure]
     registry.feed.add(selectors.feed)            # (user, since) -> Iterable[FeedItem]
     registry.search.add(selectors.search)        # (user, text) -> Iterable[SearchHit]
@@ -236,6 +237,7 @@ StateBarProvider = Callable[[User], Iterable[StateBarItem]]
 navigation: Registry[NavigationEntry] = Registry()
 inbox_groups: Registry[InboxGroup] = Registry()
 inbox: Registry[InboxProvider] = Registry()
+told_doubts: Registry[str] = Registry()
 figures: Registry[FigureProvider] = Registry()
 feed: Registry[FeedProvider] = Registry()
 search: Registry[SearchProvider] = Registry()

@@ -1,4 +1,4 @@
-"""What two people type: the amount of what they approve, and why something absent may be sent again, or is absent."""
+"""What people type about a submission: the amount they approve; of a doubt, why it is absent, sent again or given up."""
 
 from decimal import Decimal
 from typing import Any
@@ -36,6 +36,18 @@ class ReleaseForm(forms.Form):
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="For example IBKR's ticket number, and who said what when.",
+    )
+
+
+class GivingUpForm(forms.Form):
+    """One person's decision that what is absent at IBKR is not sent again."""
+
+    reason = forms.CharField(
+        label="Why it is given up",
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="It stays beside it. Whoever made it reads this.",
+        error_messages={"required": "Whoever made it needs to know why. Say it in a few words."},
     )
 
 

@@ -192,6 +192,18 @@ class Submission(models.Model):
     def is_in_doubt(self) -> bool:
         return self.state in DOUBTFUL
 
+    @property
+    def has_a_key_of_its_own(self) -> bool:
+        """Whether what IBKR shows under its key is this very submission, also when it comes late."""
+        return self.key_space in KEYS_OF_ONE
+
+    @property
+    def why_absent(self) -> str:
+        """Say what its absence rests on: sound looks, or the word of two people."""
+        if self.attestations.filter(for_attempt=self.attempts.count()).count() >= 2:
+            return "Two people say, with evidence, that IBKR has nothing of it."
+        return "Several sound looks did not find it at IBKR."
+
 
 class Approval(models.Model):
     """A second person's yes to one exact payload. Append-only; a trigger holds hash and person."""

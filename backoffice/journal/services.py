@@ -18,7 +18,6 @@ from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.fields import DecimalEncoder
 from backoffice.journal import looking
 from backoffice.journal.models import (
-    KEYS_OF_ONE,
     LIFECYCLE,
     Answer,
     Approval,
@@ -214,7 +213,7 @@ def withdraw(submission: Submission, *, by: User, reason: str) -> Submission:
         raise Conflict(f"This cannot be withdrawn; it is now: {submission.get_state_display().lower()}.")
     before = audit.digest(submission)
     # Proven absent, it may come after all, and nobody would expect it: it is looked for during another day.
-    is_watched = submission.state == State.ABSENT and submission.key_space in KEYS_OF_ONE
+    is_watched = submission.state == State.ABSENT and submission.has_a_key_of_its_own
     LIFECYCLE.move(
         submission, to=State.VOID, because=reason, by=by, reason=reason, looks=0,
         next_look_at=clock.now() + timedelta(seconds=settings.JOURNAL_LOOK_SECONDS[0]) if is_watched else None,

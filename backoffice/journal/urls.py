@@ -12,5 +12,6 @@ urlpatterns = [
     path("<uuid:pk>/evidence/<uuid:paper_pk>/", approval_views.evidence_file, name="evidence_file"),
     path("<uuid:pk>/", views.submission_detail, name="submission_detail"),
     path("<uuid:pk>/release/", views.submission_release, name="submission_release"),
+    path("<uuid:pk>/give-up/", views.submission_give_up, name="submission_give_up"),
     path("<uuid:pk>/attest/", views.submission_attest, name="submission_attest"),
 ]

@@ -5,6 +5,7 @@ The journal is the ground below the apps: a subject is reached by its name, and 
 
 from uuid import UUID
 
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -13,7 +14,7 @@ from backoffice.core.errors import Conflict, NotPermitted
 from backoffice.core.lifecycle import history
 from backoffice.journal import looking, selectors
 from backoffice.journal import services as journal
-from backoffice.journal.forms import AttestationForm, ReleaseForm
+from backoffice.journal.forms import AttestationForm, GivingUpForm, ReleaseForm
 from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may, requires
@@ -39,15 +40,14 @@ def submission_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _draw(request, _listed(request, pk))
 
 
-def _draw(
-    request: HttpRequest, listed: selectors.Listed, form: ReleaseForm | AttestationForm | None = None
-) -> HttpResponse:
+def _draw(request: HttpRequest, listed: selectors.Listed, **filled: Form) -> HttpResponse:
+    """Draw the page; `filled` is the form that was refused, under its name on the page."""
     submission, user = listed.submission, _reader(request)
     attempts = list(submission.attempts.all())
     releases = list(submission.releases.select_related("person"))
     attestations = list(submission.attestations.select_related("person"))
-    may_release = submission.state == State.ABSENT and may(user, "journal.release")
-    may_attest = submission.state == State.UNKNOWN and may(user, "journal.release")
+    may_decide = may(user, "journal.release")
+    may_attest = submission.state == State.UNKNOWN and may_decide
     context = {
         "submission": submission,
         "url": listed.url,
@@ -57,15 +57,19 @@ def _draw(
         "attempts": attempts,
         "observations": list(submission.observations.all()),
         "moves": list(history(submission)),
-        "may_release": may_release,
+        "may_release": submission.state == State.ABSENT and may_decide,
         "has_released": any(each.person_id == user.pk and each.for_attempt == len(attempts) for each in releases),
         "attestations": attestations,
         "may_attest": may_attest,
         "has_attested": any(each.person_id == user.pk and each.for_attempt == len(attempts) for each in attestations),
         "speaks_against": looking.speaks_against_absence(submission) if may_attest else "",
-        "form": form or (AttestationForm() if may_attest else ReleaseForm()),
+        "release_form": ReleaseForm(),
+        "giving_up_form": GivingUpForm(),
+        "attestation_form": AttestationForm(),
+        **filled,
+        "refused": next(iter(filled.values()), None),
     }
-    return render(request, "journal/submission_detail.html", context, status=422 if form else 200)
+    return render(request, "journal/submission_detail.html", context, status=422 if filled else 200)
 
 
 @require_POST
@@ -80,7 +84,24 @@ def submission_release(request: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect(listed.url or request.path.removesuffix("release/"))
         except (Conflict, NotPermitted) as error:
             form.add_error(None, str(error))
-    return _draw(request, listed, form)
+    return _draw(request, listed, release_form=form)
+
+
+@require_POST
+@requires("journal.release")
+def submission_give_up(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What is absent at IBKR is not sent again; the app whose row it is about closes that within seconds."""
+    listed = _listed(request, pk)
+    form = GivingUpForm(request.POST)
+    if form.is_valid():
+        try:
+            if listed.submission.state != State.ABSENT:
+                raise Conflict("Only what is absent at IBKR can be given up here.")
+            journal.withdraw(listed.submission, by=_reader(request), reason=form.cleaned_data["reason"])
+            return redirect(listed.url or request.path.removesuffix("give-up/"))
+        except Conflict as error:
+            form.add_error(None, str(error))
+    return _draw(request, listed, giving_up_form=form)
 
 
 @require_POST
@@ -95,4 +116,4 @@ def submission_attest(request: HttpRequest, pk: UUID) -> HttpResponse:
             return redirect(request.path.removesuffix("attest/"))
         except (Conflict, NotPermitted) as error:
             form.add_error(None, str(error))
-    return _draw(request, listed, form)
+    return _draw(request, listed, attestation_form=form)

@@ -12,6 +12,7 @@ from backoffice.broker.models import MasterAccount
 from backoffice.core import words
 from backoffice.core.fields import EncryptedTextField
 from backoffice.core.lifecycle import Lifecycle
+from backoffice.journal.models import DOUBTFUL, Submission
 from backoffice.people.models import Book, User
 from clients.models.clients import Account, Client
 
@@ -242,3 +243,11 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return str(self.original_name)
+
+    @property
+    def doubt(self) -> Submission | None:
+        """Its sending, while nobody knows whether IBKR has the file."""
+        if self.status != DocumentStatus.PROMISED:
+            return None
+        sent: Submission | None = Submission.objects.for_subject(self).filter(state__in=DOUBTFUL).first()
+        return sent

@@ -156,7 +156,7 @@ def _of_overdue(card: applications.Card) -> InboxItem:
 
 def _doubt(submission: Submission) -> str:
     if submission.state == State.ABSENT:
-        return "It is proven absent at IBKR. Two people may release it under its own key."
+        return f"{submission.why_absent} Two people may release it under its own key, or one gives it up."
     return (
         f"Sent or perhaps sent; {submission.looks} looks so far. It is not sent again, the looks go on by themselves."
     )

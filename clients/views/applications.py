@@ -161,7 +161,7 @@ def _mark(story: selectors.Story) -> str:
     """What changes when the page has something new to show."""
     parts = [story.card.word, story.card.blocker.words, story.card.submission.state if story.card.submission else ""]
     parts += [f"{task.pk}{task.state}{task.is_completed}" for task in story.card.tasks]
-    parts += [f"{document.pk}{document.status}" for document in story.documents]
+    parts += [f"{each.pk}{each.status}{each.doubt.state if each.doubt else ''}" for each in story.documents]
     parts += [str(len(story.attempts)), str(len(story.observations))]
     return sha256("|".join(parts).encode()).hexdigest()[:12]
 

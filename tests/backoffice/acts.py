@@ -226,6 +226,11 @@ ACTS: dict[str, Act] = {
     "journal:approval_decide": Act("journal.approve", _seal_of_transfer, "principal"),
     "journal:evidence_add": Act("journal.add_evidence", lambda firm: {"file": _paper()}),
     "journal:submission_release": Act("journal.release", _absent, "operations"),
+    "journal:submission_give_up": Act(
+        "journal.withdraw",
+        lambda firm: {**_absent(firm), "reason": "The client does not want it any more"},
+        "operations",
+    ),
     "journal:submission_attest": Act("journal.attest", _doubt, "operations"),
     "broker:gate_set": Act(
         "broker.close_gate",
