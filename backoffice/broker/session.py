@@ -5,11 +5,13 @@ Token, SSO session, validate, init, wait until established, prime, tickle; then 
 leaves nothing that its successor would have to throw out, and after IBKR's nightly reset no new sign-on is needed.
 
 A competing login is seen and said, never fought: `compete` is never sent, and IBKR is asked again once a minute at
-most. In IBKR's maintenance windows nothing is tried at all. Sources: trading.md sections 1.1-1.3 and 7.
+most. A sign-on for paper trading where the connection is a live one, or the other way, is ended before it can trade.
+In IBKR's maintenance windows nothing is tried at all. Sources: trading.md sections 1.1-1.3 and 7.
 """
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from datetime import datetime, timedelta
 
@@ -23,6 +25,7 @@ from backoffice.broker.models import BrokerageSession, MasterAccount, SessionSta
 from backoffice.broker.streaming import Line
 from backoffice.core import clock, processes
 from backoffice.ibkr import IbkrClient
+from backoffice.ibkr.diagnosis import is_paper_account, other_kind_of_login
 from backoffice.ibkr.errors import AuthFailed, IbkrError
 from backoffice.ibkr.stream import CookieForm
 from backoffice.ibkr.types.session import AuthStatus
@@ -41,6 +44,10 @@ TICKLE_PATH = "/v1/api/tickle"
 
 class LeaseLost(Exception):
     """Another keeper owns this username now; this one must stop at once."""
+
+
+class WrongKindOfLogin(AuthFailed):
+    """The username trades on paper where the connection must be live, or the other way: nothing may go through it."""
 
 
 class Keeper:
@@ -103,9 +110,9 @@ class Keeper:
     def _sign_on(self, client: IbkrClient) -> None:
         granted = client.sso.trading_session(self.master.username, ip=settings.IBKR_EGRESS_IP)
         self._keep_bearer(granted.bearer)
-        client.session.validate()
+        self._require_kind(client, client.session.validate().is_paper)
 
-    def _keep_bearer(self, bearer: str) -> None:
+    def _keep_bearer(self, bearer: str | None) -> None:
         self._renew()
         with transaction.atomic():
             # A keeper that lost its lease meanwhile, be it a moment ago, must not write over its successor's bearer.
@@ -142,7 +149,7 @@ class Keeper:
                     failures = 0
                 except IbkrError as error:
                     self._hang_up()
-                    failures += 1
+                    failures = failures + 1 if not isinstance(error, WrongKindOfLogin) else len(RETRY_SECONDS)
                     self._note(SessionState.DOWN, error.reason)
                     self._pause(RETRY_SECONDS[min(failures, len(RETRY_SECONDS)) - 1], should_stop)
             self.close()
@@ -268,8 +275,22 @@ class Keeper:
 
     def _prime(self, client: IbkrClient) -> None:
         # Without these two reads everything under /iserver and /portfolio answers with an error (trading.md section 2).
-        client.session.accounts()
+        reached = client.session.accounts()
+        self._require_kind(client, reached.is_paper, *(is_paper_account(each) for each in reached.accounts))
         client.portfolio.subaccounts()
+
+    def _require_kind(self, client: IbkrClient, *signs: bool | None) -> None:
+        """End the sign-on at once if any of IBKR's signs says that it is for the other kind of money (trading.md 1.3)."""
+        master = self.master
+        for is_paper in signs:
+            wrong = other_kind_of_login(
+                is_paper, environment=master.environment, master=master.account, username=master.username
+            )
+            if wrong is not None:
+                with suppress(IbkrError):  # without its bearer nothing of ours goes through it in any case
+                    client.session.logout()
+                self._keep_bearer(None)
+                raise WrongKindOfLogin(str(wrong))
 
     def _pause(self, seconds: int, should_stop: Callable[[], bool]) -> None:
         for _ in range(seconds):

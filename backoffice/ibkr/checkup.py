@@ -17,6 +17,7 @@ from backoffice.ibkr.diagnosis import (
     explain,
     is_mute,
     missing_scopes,
+    other_kind_of_login,
     other_master,
     other_username,
     scopes_named,
@@ -168,6 +169,12 @@ class _Checkup:
             raise AuthFailed("IBKR says that the sign-on is not valid.", status=401)
         if found.username and found.username.lower() != self._facts.username.lower():
             raise _Wrong(other_username(found.username, self._facts))
+        facts = self._facts
+        wrong = other_kind_of_login(
+            found.is_paper, environment=facts.environment, master=facts.master, username=facts.username
+        )
+        if wrong is not None:
+            raise _Wrong(wrong)
         return None
 
 

@@ -323,6 +323,31 @@ def other_username(actual: str, facts: Facts) -> Explanation:
     )
 
 
+def other_kind_of_login(is_paper: bool | None, *, environment: str, master: str, username: str) -> Explanation | None:
+    """Return what is wrong with a sign-on that is for paper trading where it must be live, or the other way; or None.
+
+    The username alone chooses between the two (trading.md section 1.3), and a paper master's number begins with D.
+    `is_paper` is what IBKR says; None where it does not. Of the test system's usernames nothing is known.
+    """
+    is_expected = is_paper_account(master)
+    if is_paper is None or is_paper is is_expected or environment == QA.name:
+        return None
+    if is_paper:
+        return Explanation(
+            f"IBKR signed {username} in for paper trading, and {master} is no paper account.",
+            "Name a live username of this master; a paper username goes with the paper master, whose number begins with D.",
+        )
+    return Explanation(
+        f"IBKR signed {username} in for live trading, and {master} is a paper account.",
+        "Name the paper username of this master; its orders would be real ones otherwise.",
+    )
+
+
+def is_paper_account(account: str) -> bool:
+    """Return whether an account's number is that of paper trading: DF..., DU... (trading.md section 1.3)."""
+    return _PAPER_ACCOUNT.fullmatch(account) is not None
+
+
 def _username(facts: Facts, _error: IbkrError) -> Explanation:
     return Explanation(
         f"IBKR does not accept the username {facts.username} for master account {facts.master}.",
@@ -377,6 +402,9 @@ def _address_refused(facts: Facts, _error: IbkrError) -> Explanation:
 
 def _of_thumbprint(facts: Facts) -> str:
     return f" (thumbprint {facts.thumbprint})" if facts.thumbprint else ""
+
+
+_PAPER_ACCOUNT = re.compile(r"D[A-Z][0-9]+[A-Z]?")
 
 
 def _words(text: str) -> re.Pattern[str]:

@@ -169,6 +169,7 @@ KNOBS = {
              "Whether an order has one id for life, or one of each brokerage session's own, counted from the beginning."),
         Knob("order_ref_in_orders", True, "bool", "Whether the list of orders carries our own reference."),
         Knob("pa_includes_today", False, "bool", "Whether PortfolioAnalyst's transactions hold today's."),
+        Knob("paper_login", False, "bool", "Whether usernames are those of paper trading: LOGIN_TYPE is 2 then, and isPaper true."),
         Knob("patch_forms", "both", "both object array",
              "Whether an operation of PATCH /accounts is an object, an array of one, or either."),
         Knob("order_types", "all", "all documented",

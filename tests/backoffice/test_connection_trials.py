@@ -134,6 +134,12 @@ TRIALS = {
         "Name a username of this master in the same environment, whose first password has been replaced once.",
         lambda bench: bench.change(username="stranger1"),
     ),
+    "paper username": Trial(
+        "Sign-on check",
+        "IBKR signed alder01 in for paper trading, and F1000001 is no paper account.",
+        "Name a live username of this master; a paper username goes with the paper master, whose number begins with D.",
+        lambda bench: bench.sandbox.config(paper_login=True),
+    ),
     "key file readable by others": Trial(
         "Private key",
         "The key file {folder}/other.pem is readable by others (mode 0644).",

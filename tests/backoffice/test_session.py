@@ -189,6 +189,34 @@ def test_a_key_exchanged_meanwhile_signs_the_next_sign_on(
     assert sandbox.requests()[-1]["status"] >= 400
 
 
+@pytest.mark.parametrize("is_told_by_validate", [True, False])
+def test_a_sign_on_for_paper_trading_is_ended_before_anything_can_go_through_it(
+    connected_master: Any, sandbox: Any, is_told_by_validate: bool
+) -> None:
+    sandbox.config(paper_login=True)
+    if not is_told_by_validate:
+        sandbox.fault(
+            {"method": "GET", "path": "/v1/api/sso/validate", "phase": "read_not_applied", "action": "status",
+             "status": 200, "body": '{"RESULT": true}'}
+        )  # fmt: skip
+    keeper = Keeper(connected_master)
+    assert keeper.acquire()
+    said: list[str] = []
+
+    def should_stop() -> bool:
+        row = BrokerageSession.objects.get()
+        said.append(f"{row.state}: {row.detail}")
+        return len(said) > 1
+
+    keeper.keep(should_stop=should_stop)
+
+    row = BrokerageSession.objects.get()
+    assert said[1].startswith("down: IBKR signed alder01 in for paper trading, and F1000001 is no paper account. Name ")
+    assert (row.state, row.bearer, row.serial) == (SessionState.DOWN, None, 0)
+    assert logins(sandbox) == ["sso-sessions"] + ["init"] * (not is_told_by_validate)
+    assert sandbox.requests()[-1]["path"].endswith("/logout")
+
+
 def test_pages_learn_since_when_a_session_is_as_it_is(
     live_session: BrokerageSession, connected_master: Any, sandbox: Any
 ) -> None:

@@ -8,7 +8,7 @@ import time_machine
 
 from backoffice.ibkr import Credentials, Environment, IbkrClient, IbkrError, Transport
 from backoffice.ibkr.checkup import check
-from backoffice.ibkr.diagnosis import Doing, Explanation, Facts, explain, wrong_environment
+from backoffice.ibkr.diagnosis import Doing, Explanation, Facts, explain, other_kind_of_login, wrong_environment
 from backoffice.ibkr.environments import Timeouts
 from backoffice.ibkr.errors import HeldBack
 from tests.ibkr.conftest import Bench, RawServer, Step, answer, hang, reset_after_read
@@ -356,3 +356,22 @@ def test_a_sign_on_as_somebody_else_is_named_and_still_closed(bench: Bench, cred
     assert last.explanation is not None
     assert last.explanation.cause == "IBKR signed in rowan02 instead of alder01."
     assert bench.server.received[-1].target == "/v1/api/logout"
+
+
+@pytest.mark.parametrize(
+    ("is_paper", "environment", "master", "words"),
+    [
+        (True, "production", "F1000001", "IBKR signed alder01 in for paper trading, and F1000001 is no paper account."),
+        (False, "production", "DF100001", "IBKR signed alder01 in for live trading, and DF100001 is a paper account."),
+        (True, "production", "DF100001", ""),
+        (False, "production", "F1000001", ""),
+        (None, "production", "F1000001", ""),
+        (True, "qa", "I1000001", ""),  # nobody says what the test system's usernames are
+    ],
+)
+def test_a_login_for_the_other_kind_of_money_is_named(
+    is_paper: bool | None, environment: str, master: str, words: str
+) -> None:
+    wrong = other_kind_of_login(is_paper, environment=environment, master=master, username="alder01")
+
+    assert (wrong.cause if wrong else "") == words

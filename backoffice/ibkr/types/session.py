@@ -57,9 +57,9 @@ class SsoValidation(Answer):
     region: Text = ""
 
     @property
-    def is_paper(self) -> bool:
-        """Whether this is a paper-trading login (1 is live, 2 is paper)."""
-        return self.login_type == "2"
+    def is_paper(self) -> bool | None:
+        """Whether this is a paper-trading login (1 is live, 2 is paper); None when IBKR says neither."""
+        return {"1": False, "2": True}.get(self.login_type or "")
 
 
 class AccountProperties(Answer):

@@ -44,7 +44,7 @@ def _validate(call: Call) -> dict[str, Any]:
         "LANDING_APP": "PORTAL",
         "IS_MASTER": True,
         "lastAccessed": sessions.milliseconds(sandbox.clock.wall()),
-        "LOGIN_TYPE": 1,
+        "LOGIN_TYPE": 2 if call.desk.knob("paper_login", False) else 1,
         "features": {
             "env": "PROD",
             "wlms": True,
@@ -159,7 +159,7 @@ def describe_accounts(desk: Desk, session: sessions.Session) -> dict[str, Any]:
         "serverInfo": {"serverName": "SandboxServer", "serverVersion": "Build 10.42.0c, Sep 14, 2026 11:02:17 AM"},
         "sessionId": f"{session.session_id[:8]}.{session.session_id[8:16]}",
         "isFT": False,
-        "isPaper": False,
+        "isPaper": bool(desk.knob("paper_login", False)),
     }
 
 

@@ -131,7 +131,8 @@ class Connection:
     def _greeting(self) -> list[Frame]:
         if self.told is not None:
             return []
-        return [{"topic": "system", "success": self.username, "isFT": False, "isPaper": False}]
+        is_paper = bool(self.desk.knob("paper_login", False))
+        return [{"topic": "system", "success": self.username, "isFT": False, "isPaper": is_paper}]
 
     def _news_of_the_session(self, session: Session) -> list[Frame]:
         is_wanted = sessions.is_wanted_elsewhere(self.desk.sandbox, self.username)

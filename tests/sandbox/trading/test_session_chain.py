@@ -26,6 +26,13 @@ def test_validate_shows_the_username_with_recorded_types(cold: Trader) -> None:
     assert found["LOGIN_TYPE"] == 1
 
 
+def test_a_paper_username_says_so_wherever_it_is_asked(trader: Trader) -> None:
+    trader.knob(paper_login=True)
+
+    assert trader.get("/sso/validate").json["LOGIN_TYPE"] == 2
+    assert trader.get("/iserver/accounts").json["isPaper"] is True
+
+
 def test_before_init_it_is_asked_for_and_status_is_the_short_form(cold: Trader) -> None:
     status = cold.post("/iserver/auth/status").json
 
