@@ -166,6 +166,12 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
         "answer 403",
         "content type",
     ): "trading.md 1.1 step 3: the network edge refuses with its own page",
+    ("GET /gw/api/v1/*instruction*", "answer 403", "status"): (
+        "account-management.md 20: 403 when the scope is missing, whatever is asked"
+    ),
+    ("POST /gw/api/v1/*/query|POST /gw/api/v1/external-cash-transfers", "answer 403 $", "required *"): (
+        "account-management.md 20: a missing scope is refused by the gateway, before there is an instruction"
+    ),
     ("GET /gw/api/v1/participating-banks", "answer 403", "status"): (
         "account-management.md 2 and 20: enumerations.read and no other scope; the file forgets what happens without"
     ),

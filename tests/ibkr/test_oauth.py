@@ -18,6 +18,7 @@ from backoffice.ibkr.operations import OPERATIONS
 from backoffice.ibkr.scopes import SCOPES, SCOPES_OF_USE, needed
 from backoffice.ibkr.types.oauth import AccessToken
 from tests.ibkr.conftest import Bench, answer, reset_after_read
+from tests.ibkr.test_coverage import FACTS
 
 PROBLEM = {"type": "/simple", "title": "Bad Request", "status": 400}
 
@@ -219,6 +220,20 @@ def test_every_gateway_operation_of_version_2_28_is_admitted_by_some_scope_we_as
     assert len(described) == 50
     for operation in described:
         assert set(needed(*operation.split(" "))) & set(SCOPES), operation
+
+
+@pytest.mark.skipif(not FACTS.exists(), reason="IBKR's OpenAPI file is not beside this checkout")
+def test_the_scopes_of_each_operation_are_those_of_ibkrs_file() -> None:
+    paths = json.loads(FACTS.read_text())["paths"]
+    allowed = {
+        (method.upper(), path): set(operation["x-ib-gateway-allowed-scopes"])
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if path.startswith("/gw/") and "x-ib-gateway-allowed-scopes" in operation
+    }
+
+    assert len(allowed) == 50
+    assert {operation: set(needed(*operation)) for operation in allowed} == allowed
 
 
 def test_reading_reports_cannot_move_money_and_tax_documents_need_more_than_reading() -> None:

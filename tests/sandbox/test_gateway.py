@@ -2,13 +2,16 @@
 
 import base64
 import json
+import re
 import time
 
 import jwt
 import pytest
 import requests
 
+from backoffice.sandbox.coverage import operations
 from tests.sandbox.support import CLIENT, Caller, make_key
+from tests.specification import FILE
 
 SIGNED = "/gw/api/v1/echo/signed-jwt"
 
@@ -61,6 +64,54 @@ def test_a_missing_scope_is_403(steady: Caller) -> None:
     )
 
     assert (answer.status_code, answer.json()["detail"]) == (403, "The access token fails to have sufficient scope")
+
+
+def admitting_scopes() -> dict[str, set[str]]:
+    """The scopes of which IBKR's file says that any one admits a call, for each operation the sandbox serves."""
+    served = {
+        re.sub(r"\{[^}]*\}", "{}", each) for family in operations().values() for each in family if " /gw/" in each
+    }
+    found: dict[str, set[str]] = {}
+    for path, methods in json.loads(FILE.read_text())["paths"].items() if FILE.exists() else ():
+        for method, operation in methods.items():
+            name = f"{method.upper()} {path}"
+            if re.sub(r"\{[^}]*\}", "{}", name) in served:
+                found[name] = set(operation["x-ib-gateway-allowed-scopes"])
+    return found
+
+
+ADMITTING = admitting_scopes()
+EVERY_SCOPE = {scope for scopes in ADMITTING.values() for scope in scopes}
+
+
+class Visitor:
+    """Calls every operation with an empty body and a token of exactly the scopes it is told."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.body = caller.sign({})
+        self.tokens: dict[str, str] = {}
+
+    def is_admitted(self, operation: str, scopes: set[str]) -> bool:
+        method, path = operation.split(" ")
+        named = " ".join(sorted(scopes))
+        if named not in self.tokens:
+            self.tokens[named] = self.caller.ask_token(scope=named).json()["access_token"]
+        headers = {"Authorization": f"Bearer {self.tokens[named]}", "Content-Type": "application/jwt"}
+        address = self.caller.url + re.sub(r"\{[^}]*\}", "U1000011", path)
+        return self.caller.http.request(method, address, data=self.body, headers=headers, timeout=30).status_code != 403
+
+
+@pytest.mark.skipif(not ADMITTING, reason="IBKR's OpenAPI file is not beside this checkout")
+def test_every_operation_is_admitted_by_each_of_its_scopes_and_by_no_other(steady: Caller) -> None:
+    visitor = Visitor(steady)
+
+    by_one = {each: {scope for scope in ADMITTING[each] if visitor.is_admitted(each, {scope})} for each in ADMITTING}
+    by_others = [each for each in ADMITTING if visitor.is_admitted(each, EVERY_SCOPE - ADMITTING[each])]
+
+    assert len(ADMITTING) > 30
+    assert by_one == ADMITTING
+    assert by_others == []
 
 
 def test_a_signed_body_sent_as_json_is_refused_with_the_documented_text(steady: Caller) -> None:
