@@ -20,10 +20,13 @@ _FAMILIES = (
     ("/gw/api/v1/forms", "accounts"),
     ("/gw/api/v1/enumerations", "accounts"),
     ("/gw/api/v1/validations", "accounts"),
+    ("/gw/api/v1/participating-banks", "accounts"),
     ("/gw/api/v1/statements", "reports"),
     ("/gw/api/v1/tax-documents", "reports"),
     ("/gw/api/v1/trade-confirmations", "reports"),
-    ("/gw/api/v1/", "funding"),
+    ("/gw/api/v1/tax-vouchers", "reports"),
+    ("/gw/api/v1/restrictions", "restrictions"),
+    ("/gw/api/", "funding"),
     ("/v1/api/portfolio", "portfolio"),
     ("/v1/api/pa/", "analytics"),
     ("/v1/api/iserver/marketdata", "market data"),
@@ -31,10 +34,18 @@ _FAMILIES = (
     ("/v1/api/md/", "market data"),
     ("/v1/api/iserver/secdef", "contracts"),
     ("/v1/api/iserver/contract", "contracts"),
+    ("/v1/api/iserver/currency", "contracts"),
+    ("/v1/api/iserver/exchangerate", "contracts"),
+    ("/v1/api/contract", "contracts"),
     ("/v1/api/trsrv", "contracts"),
+    ("/v1/api/acesws", "portfolio"),
+    ("/v1/api/fyi/", "notifications"),
     ("/v1/api/iserver/account/allocation", "allocation"),
+    ("/v1/api/iserver/accounts", "session"),
     ("/v1/api/iserver/account", "orders"),
     ("/v1/api/iserver/reply", "orders"),
+    ("/v1/api/iserver/notification", "orders"),
+    ("/v1/api/iserver/questions", "orders"),
     ("/v1/api/", "session"),
 )
 WINDOW = timedelta(minutes=15)
@@ -54,7 +65,7 @@ def record_exchange(master: MasterAccount, exchange: Exchange, lane: str = "") -
     A refusal of what was asked is an answer too. Silence, 5xx, 429 and not being let in are failures.
     """
     family = family_of(exchange.path)
-    answered = exchange.status is not None and not _is_failure(family, exchange.status)
+    answered = exchange.status is not None and not _is_failure(family, exchange.status, exchange)
     failure = "" if answered else (_words_of(exchange.status) if exchange.status else exchange.outcome[:300])
     with connection.cursor() as cursor:
         cursor.execute(
@@ -80,8 +91,11 @@ def _words_of(status: int) -> str:
     return f"HTTP {status}: {meaning}"
 
 
-def _is_failure(family: str, status: int) -> bool:
-    # Without a token or a sign-on nothing else works, so there every refusal is one.
+def _is_failure(family: str, status: int, exchange: Exchange) -> bool:
+    # Without a token or a sign-on nothing else works, so there every refusal is one. A 403 is IBKR's refusal of what was
+    # asked where it says so in JSON; without that it is the network edge's, which lets nothing of ours through.
+    if status == 403 and not isinstance(exchange.answer, dict):
+        return True
     return status >= 500 or status in (401, 429) or (family in ("token", "sso") and status >= 400)
 
 

@@ -9,15 +9,18 @@ from backoffice.broker import health
 from backoffice.broker.client import client_for
 from backoffice.broker.models import FamilyHealth
 from backoffice.ibkr.errors import IbkrError
+from backoffice.ibkr.operations import OPERATIONS
+from backoffice.ibkr.redaction import Veiled
 from backoffice.ibkr.transport import Exchange
 
 pytestmark = pytest.mark.django_db
 
 
-def answered(path: str, status: int | None) -> Exchange:
+def answered(path: str, status: int | None, body: object = None) -> Exchange:
     return Exchange(
         request_id="r-1", method="POST", path=path, query={}, request=None, started=datetime(2026, 11, 24, tzinfo=UTC),
         elapsed_ms=40, outcome="answered" if status else "the line broke", status=status,
+        content=Veiled(lambda said: said, {"title": "Forbidden"} if body is None else body),
     )  # fmt: skip
 
 
@@ -42,6 +45,31 @@ def test_a_refusal_is_an_answer_unless_it_shuts_us_out(
 
     (lately,) = health.lately(master).values()
     assert (lately.calls, lately.failures) == (1, failures)
+
+
+def test_a_403_of_the_network_edge_shuts_us_out(master: Any) -> None:
+    page = "<html><head><title>Access Denied</title></head></html>"
+
+    health.record_exchange(master, answered("/v1/api/portfolio/accounts", 403, page))
+
+    assert health.lately(master)["portfolio"].error_per_cent == 100
+    assert FamilyHealth.objects.get().last_failure == "HTTP 403: not let in"
+
+
+@pytest.mark.parametrize(
+    ("group", "family"),
+    [
+        ("Token", "token"), ("Sign-on", "sso"), ("Echo", "echo"), ("Accounts", "accounts"),
+        ("Forms, requests and utilities", "accounts"), ("Session", "session"), ("Contracts", "contracts"),
+        ("Market data, from the documentation", "market data"), ("Portfolio", "portfolio"),
+        ("Portfolio, from the documentation", "portfolio"), ("PortfolioAnalyst", "analytics"), ("Orders", "orders"),
+        ("Allocation", "allocation"), ("Notifications", "notifications"), ("Banking", "funding"),
+        ("Banking, since 2.39", "funding"), ("Reports", "reports"), ("Tax vouchers, since 2.39", "reports"),
+        ("Restrictions", "restrictions"),
+    ],
+)  # fmt: skip
+def test_every_call_counts_for_its_own_family(group: str, family: str) -> None:
+    assert {health.family_of(operation.partition(" ")[2]) for operation in OPERATIONS[group]} == {family}
 
 
 def test_a_token_refused_for_its_key_shows_as_a_failure_of_tokens(connected_master: Any) -> None:
