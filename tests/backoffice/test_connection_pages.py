@@ -181,6 +181,12 @@ def test_what_is_stopped_stands_over_every_page_with_who_and_why(
     assert "Connection F1000001 stopped" in client.get(reverse("home:state_bar")).content.decode()
 
 
+def test_what_a_restored_backup_stopped_names_the_system(client: Client, principal: Any, master: Any) -> None:
+    services.stop_everything(reason="A backup was restored")
+
+    assert "A backup was restored, The system, " in " ".join(page(client, principal).split())
+
+
 def test_a_page_that_stays_open_is_told_when_sending_is_stopped_and_only_then(
     client: Client, operations: Any, principal: Any, master: Any
 ) -> None:
