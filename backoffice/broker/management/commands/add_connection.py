@@ -24,9 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--client-id", required=True, help="as agreed with IBKR")
         parser.add_argument("--key-id", required=True, help="the kid of the public key IBKR holds")
         parser.add_argument("--private-key", required=True, help="path of the PEM file, readable by this user alone")
-        parser.add_argument("--username", default="", help="the trading username; empty where nobody trades")
+        parser.add_argument("--username", help='the trading username; "" where nobody trades; what is not named stays')
         parser.add_argument("--base-url", default="", help="only for the sandbox; IBKR's own addresses are known")
-        parser.add_argument("--base-currency", default="USD")
+        parser.add_argument("--base-currency", help="of the master account; USD unless named")
         parser.add_argument(
             "--audience",
             choices=["path", "address"],
@@ -39,7 +39,8 @@ class Command(BaseCommand):
         if not base_url:
             raise CommandError("The sandbox needs --base-url, e.g. http://127.0.0.1:9100")
         audience = {"path": "/token", "address": f"{base_url.rstrip('/')}{TOKEN}"}.get(options["audience"])
-        wanted = {"audience": audience, "region": options["region"]}
+        # A connection is changed by the same command: what is not named stays as it is, and a new one gets the defaults.
+        wanted = {"audience": audience, **{name: options[name] for name in ("region", "username", "base_currency")}}
         try:
             master = services.add_connection(
                 account=options["account"],
@@ -48,9 +49,7 @@ class Command(BaseCommand):
                 client_id=options["client_id"],
                 key_id=options["key_id"],
                 private_key_path=options["private_key"],
-                username=options["username"],
                 base_url=base_url,
-                base_currency=options["base_currency"],
                 **{name: value for name, value in wanted.items() if value is not None},
             )
         except InvalidInput as error:
