@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from backoffice.ibkr import AuthFailed, OutcomeUnknown, Rejected, Timeouts
-from backoffice.ibkr.types.accounts import AdvisorWrapFees, HybridIndividualApplication, NewAccount
+from backoffice.ibkr.types.accounts import (
+    AdvisorWrapFees,
+    AutomatedFee,
+    BlendedPercentage,
+    HybridIndividualApplication,
+    NewAccount,
+)
 from backoffice.ibkr.types.changes import AddressChange, AliasChange
 from backoffice.ibkr.types.documents import Document, DocumentFile, DocumentSubmission
 from backoffice.ibkr.types.people import Address, PersonName, Phone, TaxResidency
@@ -43,6 +49,27 @@ def test_a_minimal_hybrid_application_makes_an_account(connected: Connected) -> 
     assert status.master_account_id == "F1000001"
 
 
+def test_automatic_fees_are_taken_in_the_forms_that_ibkr_wants(connected: Connected) -> None:
+    fees = AdvisorWrapFees(
+        strategy="AUTOMATED",
+        automated_fees_details=(
+            AutomatedFee(type="PERCENTOFNLV_CAP_Q", max_fee="250.50", post_frequency="4", percent_of_nlv_cap_q="0.25"),
+            AutomatedFee(
+                type="BLENDEDPERCENTOFEQUITY_QUARTERLY",
+                annual_blended_percentages=(
+                    BlendedPercentage(blended_from=0, blended_to=1_000_000, percentage="1.25"),
+                    BlendedPercentage(blended_from=1_000_000, percentage="0.8"),
+                ),
+            ),
+        ),
+    )
+    account = NewAccount(external_id="contract-1001-AC", base_currency="EUR", advisor_wrap_fees=fees)
+
+    accepted = connected.client.accounts.create(APPLICATION.model_copy(update={"accounts": (account,)}))
+
+    assert accepted.account_id is not None
+
+
 def test_a_fully_described_application_is_taken_too(connected: Connected) -> None:
     full = APPLICATION.model_copy(
         update={
@@ -72,7 +99,7 @@ def test_a_fully_described_application_is_taken_too(connected: Connected) -> Non
 
 def test_a_refused_application_says_why_and_made_nothing(connected: Connected) -> None:
     wrong = APPLICATION.model_copy(
-        update={"accounts": (NewAccount(external_id="contract-1001-AC", base_currency="ZZZ"),)}
+        update={"accounts": (NewAccount(external_id="contract-1001-AC", base_currency="EUR"),)}  # without fees
     )
 
     with pytest.raises(Rejected) as caught:
@@ -101,7 +128,7 @@ def test_an_application_that_is_only_queued_is_followed_to_its_account(connected
 def test_a_queued_application_that_is_refused_says_why_later(connected: Connected) -> None:
     connected.sandbox.config(create_answer="async")
     wrong = APPLICATION.model_copy(
-        update={"accounts": (NewAccount(external_id="contract-1001-AC", base_currency="ZZZ"),)}
+        update={"accounts": (NewAccount(external_id="contract-1001-AC", base_currency="EUR"),)}  # without fees
     )
 
     accepted = connected.client.accounts.create(wrong)

@@ -6,13 +6,14 @@ IBKR's server refuses unknown members of applications and ignores unknown member
 import json
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from backoffice.ibkr.types.accounts import AdvisorWrapFees
+from backoffice.ibkr.types.accounts import AdvisorWrapFees, AutomatedFee, NewAccount
 from backoffice.ibkr.types.changes import (
     AddressChange,
     LegalEntity,
@@ -95,10 +96,26 @@ def test_each_operation_uses_known_members_only(key: str) -> None:
         (OrganizationIdentification, "OrganizationIdentification", set()),
         (LegalEntityIdentification, "LegalEntityIdentification", set()),
         (LegalEntity, "LegalEntity", set()),
+        (AdvisorWrapFees, "AdvisorWrapFeesType", set()),
+        (AutomatedFee, "AutomatedWrapFeeDetailsType", set()),
     ],
 )
 def test_nothing_ibkr_can_be_told_about_somebody_is_forgotten(model: Any, schema: str, left_out: set[str]) -> None:
     assert {field.alias for field in model.model_fields.values()} == set(KNOWN[schema]) - left_out
+
+
+def test_a_cap_of_fees_is_sent_in_ibkrs_form_and_never_left_out() -> None:
+    fee = AutomatedFee(type="PERCENTOFNLV_CAP", max_fee="250.50", percent_of_nlv_cap="0.250")
+
+    assert fee.wire_members() == {"type": "PERCENTOFNLV_CAP", "maxFee": Decimal("250.50"), "percentOfNLVCap": "0.250"}
+    for wrong in ({"max_fee": "a quarter"}, {"percent_of_nlv_cap": "much"}, {"type": "PERCENTOFNLVCAP"}):
+        with pytest.raises(ValidationError):
+            AutomatedFee.model_validate({"type": "PERCENTOFNLV_CAP"} | wrong)
+
+
+def test_an_account_has_one_of_ibkrs_base_currencies() -> None:
+    with pytest.raises(ValidationError):
+        NewAccount(external_id="demo-1", base_currency="BRL")
 
 
 def test_instructions_use_known_members_only() -> None:

@@ -5,15 +5,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, computed_field, model_validator
 
-from backoffice.ibkr.parsing import Flag, Instant, Number, OptionalId, Text
+from backoffice.ibkr.parsing import Flag, Instant, OptionalId, Text
+from backoffice.ibkr.types.accounts.fees import AdvisorWrapFees
 from backoffice.ibkr.types.accounts.tasks import Task
 from backoffice.ibkr.types.base import Answer, Request
 from backoffice.ibkr.types.finances import InvestmentObjective
 from backoffice.ibkr.types.people import (
     AccountId,
     Address,
+    BaseCurrency,
     Country,
-    Currency,
     Email,
     EmploymentDetails,
     EmploymentType,
@@ -42,37 +43,11 @@ class TradingPermission(Request):
         return self
 
 
-class AutomatedFee(Request):
-    """One automatic advisor fee; `type` is IBKR's spelling, e.g. PERCENTOFEQUITY_MONTHLY."""
-
-    type: str
-    max_fee: Annotated[Number, Field()] = None
-    num_contracts: int | None = None
-    post_frequency: int | None = None
-    percent_of_nlv_cap: Annotated[Number, Field(alias="percentOfNLVCap")] = None
-    percent_of_nlv_cap_q: Annotated[Number, Field(alias="percentOfNLVCapQ")] = None
-
-
-class AdvisorWrapFees(Request):
-    """How the advisor is paid. Advisors must say so at registration, here or by naming a fee template."""
-
-    strategy: Literal["NO_FEE", "AUTOMATED", "DIRECTBILLING"] = "NO_FEE"
-    charge_advisor: bool | None = None
-    charge_other_fees_to_advisor: bool | None = None
-    automated_fees_details: tuple[AutomatedFee, ...] = ()
-
-    @model_validator(mode="after")
-    def _details_with_automated(self) -> Self:
-        if (self.strategy == "AUTOMATED") != bool(self.automated_fees_details):
-            raise ValueError("automatic fees need their details, and only they do")
-        return self
-
-
 class NewAccount(Request):
     """One account asked for in an application."""
 
     external_id: ExternalId
-    base_currency: Currency
+    base_currency: BaseCurrency
     margin: Literal["Cash", "Margin", "RegT", "PortfolioMargin"] | None = None
     multi_currency: bool = True
     trading_permissions: tuple[TradingPermission, ...] = (TradingPermission(exchange_group="US-Sec"),)
