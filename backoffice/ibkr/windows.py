@@ -73,9 +73,11 @@ WINDOWS: tuple[Window, ...] = (
     Window(Service.TRADING, frozenset({_FRI}), time(23, 0), time(3, 0), _RESET, None),
     # Sign-ons end at midnight of the region.
     Window(Service.TRADING, _DAILY, time(0, 0), time(0, 5), "IBKR ends the day's sign-ons", None),
-    # "Saturday evening, whole Web API", without hours or a zone: both readings of the zone are kept.
+    # "Saturday evening, whole Web API" (trading.md 1.2), without hours or a zone: both readings of the zone are kept. That the
+    # gateway is meant too is the safe reading: a write there would be answered by a page of maintenance, and be in doubt.
     Window(Service.TRADING, frozenset({_SAT}), time(18, 0), time(0, 0), "IBKR's weekly maintenance", None),
     Window(Service.TRADING, frozenset({_SAT}), time(18, 0), time(0, 0), "IBKR's weekly maintenance", NEW_YORK),
+    Window(Service.REGISTRATION, frozenset({_SAT}), time(18, 0), time(0, 0), "IBKR's weekly maintenance", NEW_YORK),
 )
 
 _PATHS = (
