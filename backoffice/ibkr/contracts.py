@@ -25,6 +25,7 @@ from backoffice.ibkr.types.contracts import (
     Definition,
     Derivative,
     DerivativeType,
+    ExchangeRate,
     Future,
     InfoAndRules,
     ListedConid,
@@ -219,8 +220,7 @@ class Contracts:
         """GET /iserver/exchangerate: how many units of `target` one unit of `source` is worth."""
         query = {"source": _currency(source), "target": _currency(target)}
         reply = self._get("iserver", "exchangerate", query=query)
-        rate = object_read(reply).get("rate")
-        value = Decimal(rate) if isinstance(rate, int | Decimal) and not isinstance(rate, bool) else None
+        value = ExchangeRate.read(object_read(reply)).rate
         if value is None or value <= 0:
             raise Unavailable("IBKR gave no exchange rate.", status=reply.status, exchange=reply.exchange)
         return value

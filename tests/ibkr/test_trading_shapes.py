@@ -96,6 +96,11 @@ PRESETS = PresetsChange(
         (lambda client: client.contracts.futures(["ES"]), {"ES": None}, {}),
         (lambda client: client.contracts.currency_pairs("USD"), {}, ()),
         (
+            lambda client: client.contracts.exchange_rate(source="EUR", target="USD"),
+            {"rate": "1,084.25"},
+            Decimal("1084.25"),
+        ),
+        (
             lambda client: [(each.symbol, each.conid) for each in client.contracts.all_conids("NASDAQ")],
             [{"ticker": "AAPL", "conid": "265598"}],
             [("AAPL", "265598")],
@@ -178,6 +183,7 @@ def test_each_shape_of_an_answer_is_read(bench: Bench, ask: Ask, body: Any, expe
         (lambda client: client.contracts.exchange_rate(source="EUR", target="USD"), 200, {"rate": 0}, Unavailable),
         (lambda client: client.contracts.exchange_rate(source="EUR", target="USD"), 200, {"rate": True}, Unavailable),
         (lambda client: client.contracts.exchange_rate(source="EUR", target="USD"), 200, {}, Unavailable),
+        (lambda client: client.contracts.exchange_rate(source="EUR", target="USD"), 200, {"rate": "n/a"}, Unavailable),
         (lambda client: client.contracts.rules("1"), 400, {"error": "conid is not valid"}, Rejected),
         (
             lambda client: client.market.history("1", period="1d", bar="1h"),

@@ -312,6 +312,12 @@ class CurrencyPair(Answer):
     other_currency: Text = Field(default="", alias="ccyPair")
 
 
+class ExchangeRate(Answer):
+    """How many units of the target one unit of the source is worth; None when IBKR did not say."""
+
+    rate: Number = None
+
+
 class Hours(Answer):
     """One stretch of trading on one day, as instants."""
 
