@@ -63,9 +63,9 @@ class Known:
         except ValueError:
             return [StreamError(at, f"IBKR's message on {name or 'nothing'} cannot be read")]
 
-    def forget_market(self, conid: str) -> None:
-        """Forget an instrument nobody watches any more, so that an old figure is never merged with a new one."""
-        self._markets.pop(conid, None)
+    def forget_market(self, target: str) -> None:
+        """Forget a market nobody watches any more, so that an old figure is never merged with a new one."""
+        self._markets.pop(target, None)
 
     def _read(self, name: str, target: str, message: Members, at: datetime) -> Iterator[Event]:
         if message.get("error") is not None or name == "error":  # an error of null stands beside what went well
@@ -85,8 +85,8 @@ class Known:
 
     def _quote(self, target: str, message: Members, at: datetime) -> Iterator[Event]:
         conid = text_id(message.get("conid") or target.partition("@")[0])
-        line = self._markets.setdefault(conid, MarketLine(conid))
-        yield QuoteEvent(at, line.take(message))
+        line = self._markets.setdefault(target or conid, MarketLine(conid))
+        yield QuoteEvent(at, line.take(message), target or conid)
 
     def _orders(self, _target: str, message: Members, at: datetime) -> Iterator[Event]:
         for row in _rows(message):

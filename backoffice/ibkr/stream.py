@@ -174,7 +174,7 @@ class Stream:
         """`umd`: give a market data line back."""
         target = _market_target(conid, exchange)
         self._markets.pop(target, None)
-        self._known.forget_market(conid)
+        self._known.forget_market(target)
         self.unwatch("smd", target)
 
     def watch_orders(self) -> None:
@@ -288,10 +288,8 @@ class Stream:
                 for wanted in self._wanted.values():
                     if wanted.topic in _OF_BROKERAGE_SESSION:
                         wanted.asked_at = None  # they belonged to a session that is gone
-        elif isinstance(event, QuoteEvent):
-            for target, market in self._markets.items():
-                if target.partition("@")[0] == event.quote.conid:
-                    market.quote, market.quoted_at = event.quote, self._now_ms()
+        elif isinstance(event, QuoteEvent) and (market := self._markets.get(event.target)) is not None:
+            market.quote, market.quoted_at = event.quote, self._now_ms()
 
     def _look_after(self) -> None:
         """Heartbeat, silence, what was not asked for yet, and what must be asked for anew."""

@@ -110,6 +110,18 @@ def take(*messages: Any) -> list[Event]:
 # --- what messages mean ---------------------------------------------------------------------------------------------
 
 
+def test_the_markets_of_two_exchanges_are_never_mixed() -> None:
+    everywhere, nyse, later = take(
+        {"topic": "smd+8894", "conid": 8894, "conidEx": "8894", "31": "62.10", "84": "62.09"},
+        {"topic": "smd+8894@NYSE", "conid": 8894, "conidEx": "8894@NYSE", "31": "62.05"},
+        {"topic": "smd+8894", "conid": 8894, "conidEx": "8894", "86": "62.11"},
+    )
+
+    assert (everywhere.target, nyse.target) == ("8894", "8894@NYSE")
+    assert nyse.quote.bid is None
+    assert (nyse.quote.last.value, later.quote.last.value) == (Decimal("62.05"), Decimal("62.10"))
+
+
 def test_market_data_builds_up_from_differences() -> None:
     first, second = take(
         {

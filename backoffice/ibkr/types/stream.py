@@ -45,9 +45,13 @@ class AccountsEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class QuoteEvent(Event):
-    """An instrument's market as it is now, differences merged."""
+    """An instrument's market as it is now, differences merged.
+
+    `target` is what was asked for, "265598" or "265598@NYSE": the same instrument has another market at each exchange.
+    """
 
     quote: Snapshot
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
