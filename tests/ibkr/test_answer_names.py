@@ -72,6 +72,22 @@ def test_every_spelling_is_read(
         assert getattr(model.read({**others, spelling: written}), field) == read, spelling
 
 
+@pytest.mark.parametrize(
+    ("model", "field", "written", "read", "spellings"),
+    DISAGREEMENTS,
+    ids=[f"{model.__name__}.{field}" for model, field, *_ in DISAGREEMENTS],
+)
+def test_a_null_under_one_spelling_hides_nothing_under_another(
+    model: type[Answer], field: str, written: object, read: object, spellings: tuple[str, ...]
+) -> None:
+    others = {name: value for name, value in NEEDED.items() if name not in spellings}
+
+    for said in spellings:
+        row = others | dict.fromkeys(spellings) | {said: written}
+        (first,) = model.read_all([row])
+        assert getattr(model.read(row), field) == getattr(first, field) == read, said
+
+
 @pytest.mark.parametrize("name", SHORT_NAMES)
 def test_the_names_of_models_are_read_in_both_generations(name: str) -> None:
     class Row(Answer):

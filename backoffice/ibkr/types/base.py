@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from backoffice.ibkr.redaction import Veiled, redact_members
@@ -54,7 +54,7 @@ class Answer(BaseModel):
         if type(data) is not dict and not isinstance(data, Mapping):
             raise ValueError(f"{cls.__name__} expects an object, not {type(data).__name__}.")
         try:
-            answer = cls.model_validate(dict(data), by_alias=True, by_name=False)
+            answer = cls.model_validate(dict(_best_spelled(cls, data)), by_alias=True, by_name=False)
         except ValidationError as problem:
             where = ", ".join(".".join(str(part) for part in error["loc"]) for error in problem.errors())
             # The causes quote what IBKR said, which may be a person's number; a log keeps them with the traceback.
@@ -67,7 +67,8 @@ class Answer(BaseModel):
         """Return `read` of each row, in one pass. Raises ValueError when a row cannot be one."""
         listed = list(rows)
         try:
-            answers: list[Self] = _adapter(cls).validate_python(listed, by_alias=True, by_name=False)
+            spelled = [_best_spelled(cls, row) if isinstance(row, dict) else row for row in listed]
+            answers: list[Self] = _adapter(cls).validate_python(spelled, by_alias=True, by_name=False)
         except ValidationError:
             return tuple(cls.read(row) for row in listed)  # names the row's own problem
         for answer, row in zip(answers, listed, strict=True):
@@ -78,6 +79,22 @@ class Answer(BaseModel):
 @lru_cache(maxsize=256)
 def _adapter(model: type[Answer]) -> TypeAdapter[Any]:
     return TypeAdapter(list[model])  # type: ignore[valid-type]
+
+
+@lru_cache(maxsize=256)
+def _first_spellings(model: type[Answer]) -> tuple[str, ...]:
+    """Return, for each member that IBKR spells in more than one way, every spelling but the last."""
+    choices = [field.validation_alias for field in model.model_fields.values()]
+    return tuple(str(each) for one in choices if isinstance(one, AliasChoices) for each in one.choices[:-1])
+
+
+def _best_spelled(model: type[Answer], data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the members without a null that would hide what IBKR says under another spelling of the same member."""
+    for name in _first_spellings(model):
+        if name in data and data[name] is None:
+            nulls = {each for each in _first_spellings(model) if each in data and data[each] is None}
+            return {each: value for each, value in data.items() if each not in nulls}
+    return data
 
 
 def _without_empty(members: dict[str, Any]) -> dict[str, Any]:
