@@ -15,6 +15,7 @@ from typing import Annotated
 from pydantic_core import core_schema
 
 _LONGEST_WRITTEN = 100  # digits before or after the point
+_SHORTEST_EPOCH = 9  # digits of a day in seconds since 1970: from 1973 on
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ABSENT = frozenset({"", "n/a", "none", "null", "nan", "-", "???"})
 _SCALES = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
@@ -166,6 +167,8 @@ def day(value: object) -> date | None:
             return date.fromisoformat(text[:8] if "-" not in text else text[:10])
     if isinstance(value, int) and not isinstance(value, bool) and len(str(value)) == 8:
         return date.fromisoformat(str(value))
+    if len(str(value)) < _SHORTEST_EPOCH and str(value).isdigit():
+        raise ValueError(f"{value!r} is not a day")  # a month or a year, which as seconds would be one of January 1970
     moment = instant(value)
     return None if moment is None else moment.date()
 

@@ -145,6 +145,9 @@ def test_an_id_is_text_however_it_was_written() -> None:
 def test_days_and_flags_are_read_in_their_forms() -> None:
     assert parsing.day("20240229") == parsing.day("2024-02-29 00:00:00.0") == parsing.day(20240229) == date(2024, 2, 29)
     assert parsing.day("") is None
+    for month_or_year in ("202402", 202402, "2024"):
+        with pytest.raises(ValueError, match="is not a day"):
+            parsing.day(month_or_year)
     assert [parsing.flag(form) for form in (True, "T", "1", "false", 0, None)] == [True, True, True, False, False, None]
 
 
