@@ -1,5 +1,7 @@
 """A firm of two books with one of everything in each, and everybody who might look at it."""
 
+import base64
+import hashlib
 import json
 import uuid
 from dataclasses import dataclass, field, replace
@@ -212,8 +214,9 @@ def _addresses(rows: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     submission = journal.current_for(rows["transfer"])
     assert submission is not None
     paper = Evidence.objects.create(
-        submission=submission, file_name="note.pdf", content_type="application/pdf", size=4, sha256="0" * 64,
-        content="bm90ZQ==", added_by=rows["transfer"].requested_by, added_at=clock.now(),
+        submission=submission, file_name="note.pdf", content_type="application/pdf", size=4,
+        sha256=hashlib.sha256(b"note").hexdigest(), content=base64.b64encode(b"note").decode(),
+        added_by=rows["transfer"].requested_by, added_at=clock.now(),
     )  # fmt: skip
     plain = {
         kind: (rows[kind].pk,)

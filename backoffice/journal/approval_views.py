@@ -1,6 +1,5 @@
 """The approvals inbox, one item to decide on, papers, and several at once."""
 
-import base64
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -273,6 +272,7 @@ def evidence_file(request: HttpRequest, pk: UUID, paper_pk: UUID) -> HttpRespons
     paper = listed.submission.evidence.filter(pk=paper_pk).first()
     if paper is None:
         raise Http404
+    content = decisions.content_of(paper)
     disclosures.let_out(
         "journal.download_evidence",
         by=_reader(request),
@@ -281,7 +281,7 @@ def evidence_file(request: HttpRequest, pk: UUID, paper_pk: UUID) -> HttpRespons
         disclosed=selectors.people_of(listed.subject),
         sha256=paper.sha256,
     )
-    answer = HttpResponse(base64.b64decode(paper.content), content_type="application/octet-stream")
+    answer = HttpResponse(content, content_type="application/octet-stream")
     answer["Content-Disposition"] = f'attachment; filename="{paper.file_name}"'
     answer["X-Content-Type-Options"] = "nosniff"
     return answer

@@ -14,7 +14,7 @@ from backoffice.core import clock, uploads
 from backoffice.core.errors import Conflict, NotPermitted, Refusal
 from backoffice.core.money import Money
 from backoffice.journal import services as journal
-from backoffice.journal.models import Evidence, State, Submission
+from backoffice.journal.models import DESTROYED, Evidence, State, Submission
 from backoffice.people.models import User
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.comparing import Difference
@@ -107,6 +107,26 @@ def add_evidence(submission: Submission, *, name: str, content: bytes, by: User)
         changed=[audit.Standing(paper)],
     )  # fmt: skip
     return paper
+
+
+def content_of(paper: Evidence) -> bytes:
+    """Return the bytes that were added. Raises Conflict when they were destroyed, or are not what the digest says."""
+    if paper.is_destroyed:
+        raise Conflict("This paper was destroyed with its client's personal data. Its digest stays.")
+    content = base64.b64decode(paper.content)
+    if hashlib.sha256(content).hexdigest() != paper.sha256:
+        raise Conflict("What is kept is not the paper that was added. Tell your administrator; nothing was handed out.")
+    return content
+
+
+def forget_papers(submission: Submission) -> list[audit.Standing]:
+    """Empty the papers beside a submission, in the caller's transaction; their digests stay."""
+    kept = list(submission.evidence.all())
+    was = audit.standing(*kept)
+    for paper in kept:
+        paper.content, paper.file_name = "", DESTROYED
+        paper.save(update_fields=["content", "file_name"])
+    return was
 
 
 def why_not_together(rows: Iterable[Submission]) -> str:

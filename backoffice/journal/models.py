@@ -240,8 +240,15 @@ class Rejection(models.Model):
     at = models.DateTimeField()
 
 
+DESTROYED = "destroyed"  # what a paper is called once it was emptied; a trigger knows the word
+
+
 class Evidence(models.Model):
-    """A paper beside a submission, such as the note of a call-back; encrypted, append-only, checked when it came in."""
+    """A paper beside a submission, such as the note of a call-back; encrypted, append-only, checked when it came in.
+
+    Two things may still be done to it (a trigger): sealing its content under another key, and emptying it with the
+    personal data of its client.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="evidence")
@@ -256,6 +263,10 @@ class Evidence(models.Model):
     class Meta:
         ordering = ["added_at", "id"]
         constraints = [models.UniqueConstraint(fields=["submission", "sha256"], name="one_paper_once")]
+
+    @property
+    def is_destroyed(self) -> bool:
+        return self.file_name == DESTROYED
 
 
 class Release(models.Model):

@@ -1,7 +1,7 @@
 """Holding what must stay, and destroying what may go: a second person each time, and the record of it stays for good.
 
 Destroyed are the personal columns, what was typed into drafts and changes, uploaded files, statements' files, and the
-payloads that were sent.
+payloads that were sent with the papers beside them.
 What the firm did stays: accounts, orders, amounts, digests, the audit. Apps above add their own part by `erasers`, which
 return what they changed for the entry of the destruction.
 """
@@ -14,6 +14,7 @@ from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.home.registry import Registry
+from backoffice.journal import decisions
 from backoffice.journal.models import Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may
@@ -171,10 +172,11 @@ def _erase(client: Client) -> list[audit.Standing]:
 
 
 def forget_payloads(subject_model: str, subject_id: str) -> list[audit.Standing]:
-    """Empty what was sent about a row; its digest stays, and says so to whoever compares."""
+    """Empty what was sent about a row, and the papers beside it; the digests stay, and say so to whoever compares."""
     was = []
     for submission in Submission.objects.filter(subject_model=subject_model, subject_id=subject_id):
         was += audit.standing(submission)
         submission.payload_text = GONE
         submission.save(update_fields=["payload_text"])
+        was += decisions.forget_papers(submission)
     return was

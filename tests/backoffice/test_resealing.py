@@ -11,18 +11,22 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from backoffice.core import clock
 from backoffice.core.crypto import Undecipherable, blind_index, seal
-from backoffice.journal import inquiries
+from backoffice.core.errors import Conflict
+from backoffice.journal import decisions, inquiries
+from backoffice.journal.models import Evidence
 from backoffice.people.adapter import SECRETS_PLACE
 from backoffice.people.models import Book, User
 from clients.models import Account, Client
 from reporting import services as reports
 from reporting import translate
 from reporting.models import ReportFile
+from tests import papers
 from tests.funding.conftest import make_account
+from tests.journal_rows import make_submission
 
 OLD = "k1:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 NEW = "k2:Q0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0M="
@@ -78,6 +82,50 @@ def test_everything_moves_to_the_new_key_and_the_old_one_can_go(
     asked.refresh_from_db()
     assert asked.answer == {"last": "1.5"}
     assert "sealed anew" not in reseal()
+
+
+@pytest.mark.django_db
+def test_a_paper_beside_a_decision_moves_to_the_new_key_and_stays_the_paper_it_was(
+    settings: Any, advisor: Any, master: Any
+) -> None:
+    settings.FIELD_KEYS = OLD
+    call = papers.pdf()
+    paper = decisions.add_evidence(
+        make_submission(master, advisor, approvals_needed=1), name="call.pdf", content=call, by=advisor
+    )
+    settings.FIELD_KEYS = f"{NEW},{OLD}"
+
+    said = reseal()
+
+    assert "journal_evidence.content: 1 sealed anew, 0 unreadable" in said
+    settings.FIELD_KEYS = NEW
+    assert decisions.content_of(Evidence.objects.get(pk=paper.pk)) == call
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [
+        "file_name = 'other.pdf'",
+        "sha256 = repeat('0', 64)",
+        "size = 1",
+        "content_type = 'text/html'",
+        "added_at = now()",
+    ],
+)
+def test_raw_sql_makes_no_other_paper_of_it(change: str, advisor: Any, master: Any) -> None:
+    submission = make_submission(master, advisor, approvals_needed=1)
+    paper = decisions.add_evidence(submission, name="call.pdf", content=papers.pdf(), by=advisor)
+
+    for statement in (f"UPDATE journal_evidence SET {change}", "DELETE FROM journal_evidence"):
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+    other = decisions.add_evidence(submission, name="other.pdf", content=papers.pdf(2), by=advisor)
+    paper.content = other.content
+    paper.save(update_fields=["content"])
+
+    with pytest.raises(Conflict, match="not the paper that was added"):
+        decisions.content_of(Evidence.objects.get(pk=paper.pk))
 
 
 def a_file(account: Account, by: User) -> ReportFile:

@@ -14,6 +14,7 @@ from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.money import Money
+from backoffice.journal import decisions
 from backoffice.journal import services as journal
 from clients.models import Account, Client, Destruction, LegalHold
 from clients.selectors import retention as selectors
@@ -21,6 +22,7 @@ from clients.selectors import today
 from clients.services import retention
 from clients.services.applications import SeenStatus, record_status
 from funding import services as funding
+from tests import papers
 from tests.canaries import places
 from tests.funding.conftest import make_bank
 
@@ -130,6 +132,10 @@ def test_two_principals_destroy_what_names_the_person_and_the_audit_stays_whole(
         account=account, money=Money(Decimal("75.00"), "USD"), bank=make_bank(account), by=principal, intent=uuid.uuid4(),
         note=f"To her at {PERSONAL['street']}",
     )  # fmt: skip
+    withdrawal = journal.current_for(asked)
+    assert withdrawal is not None
+    call = papers.png()
+    paper = decisions.add_evidence(withdrawal, name="Call to Ahornweg 17.png", content=call, by=principal)
     client = close(account, years_ago=9)
     assert json.loads(client.residence)["street1"] == PERSONAL["street"]
     row = retention.propose(client, by=principal)
@@ -155,6 +161,10 @@ def test_two_principals_destroy_what_names_the_person_and_the_audit_stays_whole(
     assert (submission.payload, submission.payload_is_intact) == ({}, False)
     asked.refresh_from_db()
     assert (asked.note, asked.money, asked.bank.last4) == ("", Money(Decimal("75.00"), "USD"), "")
+    paper.refresh_from_db()
+    assert (paper.content, paper.file_name, len(paper.sha256)) == ("", "destroyed", 64)
+    with pytest.raises(Conflict, match="destroyed with its client's personal data"):
+        decisions.content_of(paper)
     everything = "\n".join(text for _, text in places.tables())
     assert not places.hits({"name": "Sonnwald", **PERSONAL}, everything)
     assert (
