@@ -292,9 +292,10 @@ def evidence_file(request: HttpRequest, pk: UUID, paper_pk: UUID) -> HttpRespons
 def approval_batch(request: HttpRequest) -> HttpResponse:
     """Several at once: the first press lists them one by one, the second approves each by the hash that was listed."""
     user = _reader(request)
-    hashes = {pk: sha for pk, _, sha in (each.partition(":") for each in request.POST.getlist("shown"))}
-    wanted = list(hashes) or request.POST.getlist("chosen")
-    keys = [UUID(each) for each in wanted[: decisions.MOST_AT_ONCE + 1] if _is_key(each)]
+    shown = [each.partition(":") for each in request.POST.getlist("shown")]
+    hashes = {UUID(key): sha256 for key, _, sha256 in shown if _is_key(key)}  # a key can be written in several ways
+    chosen_keys = [UUID(each) for each in request.POST.getlist("chosen") if _is_key(each)]
+    keys = (list(hashes) or chosen_keys)[: decisions.MOST_AT_ONCE + 1]
     # At the second press what was decided meanwhile is not passed over: it is named among what became of each.
     waiting = Submission.objects.all() if hashes else selectors.awaiting(user)
     found = waiting.filter(pk__in=keys).select_related("maker", "master").order_by("created_at", "id")
@@ -302,7 +303,7 @@ def approval_batch(request: HttpRequest) -> HttpResponse:
     chosen = [row.submission for row in rows]
     refusal, results = decisions.why_not_together(chosen), None
     if hashes and not refusal:
-        results = decisions.approve_together([(row, hashes[str(row.pk)]) for row in chosen], by=user)
+        results = decisions.approve_together([(row, hashes[row.pk]) for row in chosen], by=user)
     if refusal:
         audit.record("journal.refused", by=user, summary=f"Not approved together: {refusal}"[:200])
     is_bad = bool(refusal) or any(each.error for each in results or [])

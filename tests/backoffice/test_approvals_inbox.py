@@ -222,6 +222,15 @@ class TestTogether:
 
         assert Approval.objects.count() == 0
 
+    def test_a_key_written_in_another_way_is_the_same_key(self, master: Any, operations: User, principal: User) -> None:
+        rows = [make_submission(master, operations, facts=payment(), summary=f"Withdrawal {n}") for n in (1, 2)]
+        shown = [f"{str(row.pk).upper()}:{row.payload_sha256}" for row in rows]
+
+        answer = visit(principal).post(reverse("journal:approval_batch"), {"shown": shown})
+
+        assert answer.status_code == 200
+        assert {state_of(row) for row in rows} == {State.READY}
+
     def test_what_somebody_decided_meanwhile_is_named_and_the_others_are_approved(
         self, master: Any, operations: User, principal: User, second: User
     ) -> None:
