@@ -21,8 +21,11 @@ from backoffice.audit.models import Disclosure, Entry, Verification
 from backoffice.audit.reasons import REVEAL_REASONS
 from backoffice.core.errors import NotPermitted
 from backoffice.home.records import selectors
+from backoffice.journal import decisions
 from backoffice.journal import services as journal
+from backoffice.journal.models import Answer
 from clients.services import people
+from tests import papers
 from tests.test_authorisation import firm  # noqa: F401 (a fixture)
 from tests.two_books import OWN, Firm
 
@@ -186,6 +189,27 @@ def test_a_pack_proves_itself_and_holds_no_personal_data(kind: str, firm: Firm) 
         submission = journal.current_for(rows[kind])
         assert submission is not None
         assert submission.payload_sha256 in files["payloads.csv"].decode()
+
+
+@pytest.mark.parametrize("kind", ["client", "transfer"])
+def test_a_pack_names_the_papers_beside_a_decision_and_who_refused_it(kind: str, firm: Firm) -> None:
+    rows = firm.rows[OWN]
+    submission = journal.current_for(rows["transfer"])
+    assert submission is not None
+    content = papers.png()
+    paper = decisions.add_evidence(submission, name="Hollow.png", content=content, by=firm.people["advisor"])
+    journal.refuse(submission, by=firm.people["principal"], reason="Wrong bank", answer=Answer.RETURNED)
+    root = rows["account"].client if kind == "client" else rows["transfer"]
+
+    response = browser_of(firm.people["operations"]).get(reverse("audit:evidence_pack", args=[kind, root.pk]))
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
+    documents, decided = archive.read("documents.csv").decode(), archive.read("approvals.csv").decode()
+
+    assert f"Paper {paper.pk},beside submission {submission.pk},{paper.sha256},{paper.size}," in documents
+    assert "Hollow" not in documents
+    line = next(line for line in decided.splitlines() if "returned" in line)
+    assert line.startswith(f"{submission.pk},")
+    assert line.endswith(f",{submission.payload_sha256},Wrong bank")
 
 
 def test_a_clients_pack_holds_its_orders_transfers_and_documents(firm: Firm) -> None:

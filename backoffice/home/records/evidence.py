@@ -26,7 +26,8 @@ from backoffice.audit.models import Entry, Exchange
 from backoffice.core import clock, exports
 from backoffice.core.models import StatusEvent
 from backoffice.home import registry
-from backoffice.journal.models import Approval, Attempt, Attestation, Observation, Release, Submission
+from backoffice.journal.models import Approval, Attempt, Attestation, Observation, Rejection, Release, Submission
+from backoffice.journal.models import Evidence as Paper
 from backoffice.people.models import User
 
 STYLE = b"""body { font: 14px/1.4 sans-serif; margin: 2rem; color: #14201d }
@@ -67,7 +68,7 @@ def pack(root: models.Model, *, kind: str, by: User) -> bytes:
     submissions = _about(Submission.objects.select_related("maker"), rows).order_by("created_at")
     for each in submissions:
         rows[each._meta.label_lower, str(each.pk)] = each
-    tables = [_timeline(rows), *_sending(list(submissions)), _exchanges(rows), _documents(parts)]
+    tables = [_timeline(rows), *_sending(list(submissions)), _exchanges(rows), _documents(parts, list(submissions))]
     entries = list(_about(Entry.objects.select_related("seal"), rows).order_by("id")[:MOST])
     files = {table.name: table.content() for table in tables}
     files["chain.json"] = _json(_chain(entries))
@@ -125,6 +126,7 @@ def _sending(submissions: list[Submission]) -> list[Table]:
     given = Approval.objects.filter(submission__in=submissions).select_related("approver", "submission__maker")
     released = Release.objects.filter(submission__in=submissions).select_related("person", "submission__maker")
     attested = Attestation.objects.filter(submission__in=submissions).select_related("person", "submission__maker")
+    refused = Rejection.objects.filter(submission__in=submissions).select_related("person", "submission__maker")
     payloads = [
         (row.pk, row.operation, f"{row.key_space} {row.key}", row.subject_model, row.subject_id, row.payload_sha256,
          row.maker.name if row.maker else "system", _moment(row.created_at), row.approvals_needed, row.state, row.reference)
@@ -148,6 +150,12 @@ def _sending(submissions: list[Submission]) -> list[Table]:
          _moment(row.at), "", row.evidence)
         for row in attested.order_by("at")
     ]  # fmt: skip
+    approvals += [
+        (row.submission_id, row.submission.operation, row.submission.payload_sha256,
+         row.submission.maker.name if row.submission.maker else "system", row.answer, row.person.name, _moment(row.at),
+         row.payload_sha256, row.reason)
+        for row in refused.order_by("at")
+    ]  # fmt: skip
     attempts = [
         (row.submission_id, row.submission.operation, f"{row.submission.key_space} {row.submission.key}", row.number,
          row.phase, row.request_sha256, _moment(row.prepared_at), row.outcome or "open", _moment(row.finished_at),
@@ -162,7 +170,7 @@ def _sending(submissions: list[Submission]) -> list[Table]:
         Table("payloads.csv", "What was meant to be sent",
               ["Submission", "Operation", "Key", "Object", "Object id", "Payload SHA-256", "Made by", "At (UTC)",
                "Approvals needed", "State", "IBKR reference"], payloads),
-        Table("approvals.csv", "Who approved which payload",
+        Table("approvals.csv", "Who approved or refused which payload",
               ["Submission", "Operation", "Payload SHA-256", "Made by", "Kind", "By", "At (UTC)", "SHA-256 shown", "Words"],
               approvals),
         Table("attempts.csv", "What was sent",
@@ -183,9 +191,15 @@ def _exchanges(rows: Iterable[tuple[str, str]]) -> Table:
     return Table("exchanges.csv", "What was said to and by IBKR, as digests", head, found)
 
 
-def _documents(parts: Iterable[registry.Evidence]) -> Table:
+def _documents(parts: Iterable[registry.Evidence], submissions: Iterable[Submission]) -> Table:
     found = [
         (each.name, each.kind, each.sha256, each.size, _moment(each.at)) for part in parts for each in part.documents
+    ]
+    # The names that people give their papers may be personal, so the pack has its own.
+    papers = Paper.objects.filter(submission__in=submissions).defer("content").order_by("added_at", "id")
+    found += [
+        (f"Paper {each.pk}", f"beside submission {each.submission_id}", each.sha256, each.size, _moment(each.added_at))
+        for each in papers
     ]
     return Table("documents.csv", "Documents, as digests", ["Document", "Kind", "SHA-256", "Bytes", "At (UTC)"], found)
 
