@@ -272,6 +272,7 @@ MFA_TOTP_ISSUER = env.FIRM_NAME
 MFA_TOTP_TOLERANCE = 0  # a code counts in its own half minute only; with more, one used could be used again
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_FORMS = {
+    "activate_totp": "backoffice.people.forms.AppForm",
     "add_webauthn": "backoffice.people.forms.PasskeyForm",
     "edit_webauthn": "backoffice.people.forms.PasskeyNameForm",
 }

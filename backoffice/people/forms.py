@@ -4,8 +4,12 @@ from typing import Any
 
 from allauth.account.forms import ReauthenticateForm as PasswordAgain
 from allauth.core import context, ratelimit
+from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import ReauthenticateForm as CodeAgain
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.utils import encrypt
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
@@ -86,6 +90,17 @@ class TokenForm(OneUseForm):
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(name, f"{words} ({name})") for name, words in scopes.items()]
+
+
+class AppForm(ActivateTOTPForm):  # type: ignore[misc]  # allauth is untyped
+    """The first code of an authenticator app. allauth only compares it, so whoever saw it typed could sign in with it."""
+
+    def clean_code(self) -> str:
+        given: str = super().clean_code()
+        app = Authenticator(user=self.user, type=Authenticator.Type.TOTP, data={"secret": encrypt(self.secret)})
+        if not TOTP(app).validate_code(given):  # compares again, and uses the code up
+            raise get_adapter().validation_error("incorrect_code")
+        return given
 
 
 class PasskeyForm(AddWebAuthnForm):  # type: ignore[misc]  # allauth is untyped

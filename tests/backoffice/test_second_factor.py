@@ -109,6 +109,21 @@ def test_an_app_is_added_and_recovery_codes_are_shown_once(advisor: Any) -> None
     assert kept["secret"].startswith("v1.")
 
 
+@pytest.mark.row(id="Z05")
+def test_the_first_code_of_an_app_does_not_sign_in_as_well(advisor: Any) -> None:
+    with time_machine.travel("2026-11-29T12:00:05Z", tick=False):
+        client, _ = sign_in(advisor)
+        page = text_of(client.get("/account/factors/totp/activate/"))
+        secret = re.search(r"type the key: <span[^>]*>(\w+)<", page)[1]  # type: ignore[index]
+        assert client.post("/account/factors/totp/activate/", {"code": code(secret)}).status_code == 302
+        thief, _ = sign_in(advisor)
+
+        refused = thief.post("/account/factors/authenticate/", {"code": code(secret)})
+
+    assert (refused.status_code, "_auth_user_id" in thief.session) == (200, False)
+    assert "Each code works once." in text_of(refused)
+
+
 def test_a_wrong_first_code_adds_nothing(advisor: Any) -> None:
     client, _ = sign_in(advisor)
     client.get("/account/factors/totp/activate/")
