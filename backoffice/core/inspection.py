@@ -11,6 +11,7 @@ import json
 import resource
 import sys
 import warnings
+import zipfile
 
 import pikepdf
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -34,6 +35,8 @@ _ACTIVE = {
     "/ImportData": "a form that reads other files",
     "/GoToE": "a jump into another file", "/GoToR": "a jump into another file", "/3D": "a model that runs a program",
 }  # fmt: skip
+# Packings of any content, not of pictures alone, ISO 32000-1 section 7.4.
+_UNFOLDED = {"/FlateDecode", "/LZWDecode", "/RunLengthDecode", "/ASCIIHexDecode", "/ASCII85Decode"}
 
 
 class Unsafe(Exception):
@@ -66,6 +69,8 @@ def _pdf(content: bytes) -> SafeFile:
         raise Unsafe(
             "The PDF is cut short, or something is hidden behind its end.", "Print it to a new PDF and choose that."
         )
+    if _is_archive_too(content):
+        raise Unsafe("The PDF contains another file inside.", "Print it to a new PDF, which leaves that behind.")
     try:
         with pikepdf.open(io.BytesIO(content), attempt_recovery=False) as document:
             _look_through(document)
@@ -80,6 +85,17 @@ def _pdf(content: bytes) -> SafeFile:
     return SafeFile(content, "application/pdf", ".pdf")
 
 
+def _is_archive_too(content: bytes) -> bool:
+    """Tell whether an unpacker finds files in it. Archives are read from their end, so one may follow a sound PDF, up to
+    a last comment that reads "%%EOF".
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return bool(archive.infolist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return False
+
+
 def _look_through(document: pikepdf.Pdf) -> None:
     if document.is_encrypted:
         raise Unsafe("The PDF is locked, so nobody at IBKR could use it.", "Save it without protection.")
@@ -89,6 +105,26 @@ def _look_through(document: pikepdf.Pdf) -> None:
         raise Unsafe("The PDF has no page.", "Choose another.")
     for each in document.objects:
         _look_at(each)
+        if isinstance(each, pikepdf.Stream):
+            _unfold(each)
+
+
+def _unfold(stream: pikepdf.Stream) -> None:
+    """Unfold what a reader would, within the bounds that `main` gives: PdfError for more. What only pictures are packed
+    in (JPEG, fax) is bounded by the points the picture says it has.
+    """
+    if stream.get("/Subtype") == pikepdf.Name.Image:
+        width, height = int(stream.get("/Width", 0)), int(stream.get("/Height", 0))
+        if width * height > LARGEST_PICTURE:
+            raise Unsafe(f"A picture in the PDF has {width} by {height} points.", "Scan it at 300 dpi or less.")
+        if not {str(name) for name in _filters(stream)} <= _UNFOLDED:
+            return
+    stream.read_bytes(pikepdf.StreamDecodeLevel.specialized)
+
+
+def _filters(stream: pikepdf.Stream) -> list[pikepdf.Object]:
+    named = stream.get("/Filter", pikepdf.Array([]))
+    return list(named) if isinstance(named, pikepdf.Array) else [named]
 
 
 def _look_at(top: pikepdf.Object) -> None:

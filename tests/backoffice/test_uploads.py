@@ -214,6 +214,70 @@ def test_what_unfolds_far_beyond_its_size_is_refused_by_the_readers_own_bounds()
     assert refusal.value.message == "The PDF is damaged, or unfolds to far more than a document does."
 
 
+def pdf_with_page_of(packed: bytes, *filters: str, **said: object) -> bytes:
+    """A sound PDF whose page is drawn by these bytes, packed as `filters` say."""
+    kept = io.BytesIO()
+    with pikepdf.new() as document:
+        document.add_blank_page()
+        drawn = pikepdf.Stream(document, b"")
+        drawn.write(packed, filter=pikepdf.Array([pikepdf.Name(each) for each in filters]))
+        for name, value in said.items():
+            drawn[f"/{name}"] = value
+        document.pages[0].Contents = drawn
+        document.save(kept, compress_streams=False)
+    return kept.getvalue()
+
+
+BIG = zlib.compress(b"\0" * 100_000_000)
+
+
+@pytest.mark.row(id="Z08")
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        pdf_with_page_of(BIG, "/FlateDecode"),
+        pdf_with_page_of(zlib.compress(BIG), "/FlateDecode", "/FlateDecode"),
+        pdf_with_page_of(BIG.hex().encode() + b">", "/ASCIIHexDecode", "/FlateDecode"),
+        pdf_with_page_of(BIG, "/FlateDecode", Subtype=pikepdf.Name.Image, Width=9, Height=9),
+    ],
+    ids=["once", "twice", "in other clothes", "as a picture"],
+)
+def test_a_page_that_unfolds_far_beyond_its_size_is_refused(bomb: bytes) -> None:
+    assert len(bomb) < 1_000_000
+
+    with pytest.raises(InvalidInput) as refusal:
+        uploads.check(bomb)
+
+    assert refusal.value.message == "The PDF is damaged, or unfolds to far more than a document does."
+
+
+@pytest.mark.row(id="Z08")
+def test_a_huge_picture_in_a_pdf_is_refused_and_an_ordinary_scan_is_kept() -> None:
+    def scan(width: int) -> bytes:
+        return pdf_with_page_of(papers.jpeg(), "/DCTDecode", Subtype=pikepdf.Name.Image, Width=width, Height=7000)
+
+    with pytest.raises(
+        InvalidInput, match="A picture in the PDF has 70000 by 7000 points. Scan it at 300 dpi or less."
+    ):
+        uploads.check(scan(70_000))
+
+    assert uploads.check(scan(5000)).extension == ".pdf"
+
+
+@pytest.mark.row(id="Z08")
+def test_a_pdf_that_is_an_archive_too_is_refused() -> None:
+    """An office file with macros behind a sound PDF; the archive's own last comment ends it as a PDF ends."""
+    sound = papers.pdf()
+    both = io.BytesIO(sound)
+    with zipfile.ZipFile(both, "a") as archive:
+        archive.writestr("word/vbaProject.bin", b"macro")
+        archive.comment = sound[sound.rindex(b"startxref") :]
+    pikepdf.open(both).close()
+
+    with pytest.raises(InvalidInput, match="another file inside"):
+        uploads.check(both.getvalue())
+
+
 @pytest.mark.row(id="Z08")
 def test_a_file_over_the_limit_is_not_even_looked_at() -> None:
     with pytest.raises(InvalidInput) as refusal:
