@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -49,8 +50,25 @@ def test_every_export_of_the_product_is_tried_here() -> None:
 def test_a_cell_is_never_a_formula(formula: str) -> None:
     shown = exports.safe(formula)
 
-    assert shown == f"'{formula}"
+    assert shown.replace("\t'", "\t").replace("\r'", "\r").replace("\n'", "\n") == f"'{formula}"
     assert cells(exports.csv_bytes(["Head"], [[formula]]).decode()) == ["Head", shown]
+
+
+@pytest.mark.row(id="Z07")
+@pytest.mark.parametrize(
+    "text", ["Ada;=1+1;", ";=1+1", "Ada; @SUM(A1)", "Ada\n=1+1", "Ada\r\n+1", "Ada\t-1+1", 'A;"";=1+1']
+)
+def test_nor_where_the_comma_is_the_decimal_sign_and_semicolons_part_the_cells(text: str) -> None:
+    line = exports.csv_bytes(["Head"], [["first", text, "last"]]).decode().removeprefix("\ufeff")
+
+    parts = [part.strip(' "') for part in re.split(r"[;\t\r\n]", line)]
+
+    assert [part for part in parts if part.startswith(STARTS)] == []
+
+
+@pytest.mark.row(id="Z07")
+def test_a_harmless_semicolon_stays_as_it_was() -> None:
+    assert exports.safe("Roof; first half - 50%") == "Roof; first half - 50%"
 
 
 @pytest.mark.row(id="Z07")

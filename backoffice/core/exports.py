@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 ROWS_AT_MOST = 5000
 # What starts a formula, in any width, and the white space and control characters some programs skip before it.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where a comma is the decimal sign, spreadsheets part cells at semicolons, and then quotes inside a line hold nothing
+# together: what follows a semicolon, a tab or a line's end may start a cell of its own.
+_INNER_START = re.compile(r"([;\t\r\n]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def safe(value: Any) -> str:
@@ -19,7 +23,7 @@ def safe(value: Any) -> str:
         return f"{value:f}"
     if isinstance(value, int):
         return str(value)
-    text = str(value).replace("\0", "")
+    text = _INNER_START.sub(r"\1'", str(value).replace("\0", ""))
     return f"'{text}" if text.lstrip().startswith(_STARTS) or text.startswith(_STARTS) else text
 
 
