@@ -85,7 +85,8 @@ def _account(user: User, number_or_key: str | None) -> Account | None:
 
 def _known_withdrawable(user: User, cleaned: dict[str, Any]) -> services.Withdrawable | None:
     """Return what IBKR answered on this form about this account and currency, if it did."""
-    inquiry = Inquiry.objects.filter(pk=cleaned["inquiry"], asked_by=user).first() if cleaned["inquiry"] else None
+    mine = Inquiry.objects.filter(asked_by=user, kind="funding.answer_withdrawable")
+    inquiry = mine.filter(pk=cleaned["inquiry"]).first() if cleaned["inquiry"] else None
     if inquiry is None or inquiry.answer is None or inquiry.params.get("account") != str(cleaned["account"].pk):
         return None
     return services.withdrawable_from(inquiry.answer)

@@ -14,6 +14,7 @@ from django.urls import reverse
 from backoffice.core import exports
 from backoffice.core.money import Money
 from backoffice.home import second_persons
+from backoffice.journal import inquiries
 from backoffice.journal import services as journal
 from backoffice.journal.models import Inquiry, State, Submission
 from funding import services
@@ -253,6 +254,19 @@ def test_what_ibkr_said_can_leave_stops_a_larger_amount(sign_in: Any, advisor: A
 
     assert answer.status_code == 422
     assert "Only USD 100.00 can leave" in answer.content.decode()
+
+
+def test_another_question_to_ibkr_named_in_the_form_says_nothing_about_the_cash(
+    advisor: Any, account: Any, bank: Any, sign_in: Any
+) -> None:
+    portal = inquiries.ask("clients.answer_portal_link", {"account": str(account.pk)}, by=advisor)
+    portal.answer_text, portal.state = '{"url": "https://example.com"}', "answered"
+    portal.save()
+
+    answer = sign_in(advisor).post(reverse("funding:withdraw"), form_of(account, bank, inquiry=str(portal.pk)))
+
+    assert answer.status_code == 302
+    assert CashTransfer.objects.get().withdrawable is None
 
 
 def test_a_deposit_notice_is_sent_without_a_second_person(sign_in: Any, advisor: Any, account: Any) -> None:
