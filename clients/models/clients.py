@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.functions import Right
 from django.urls import reverse
 
 from backoffice.broker.models import MasterAccount
@@ -93,6 +94,14 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def open(self) -> "AccountQuerySet":
         return self.filter(ibkr_status="O")
 
+    def meant_by(self, typed: str) -> "AccountQuerySet":
+        """Those whose number begins as typed; four letters or digits are also the last four that people know it by."""
+        wanted = models.Q(number__startswith=typed.upper())
+        if len(typed) == 4 and typed.isalnum():
+            found = self.alias(last_four=Right("number", 4)).filter(last_four=typed.upper())
+            wanted |= models.Q(pk__in=list(found.order_by("number").values_list("pk", flat=True)[:20]))
+        return self.filter(wanted)
+
 
 class Account(models.Model):
     """An IBKR brokerage account of a client. IBKR's status words are kept as they come (account-management.md 9.1)."""
@@ -118,6 +127,7 @@ class Account(models.Model):
     class Meta:
         ordering = ["number"]
         constraints = [is_currency("base_currency", "account_base_currency")]
+        indexes = [models.Index(Right("number", 4), name="account_last_four")]
 
     def __str__(self) -> str:
         return self.number

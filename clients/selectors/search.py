@@ -28,7 +28,7 @@ def search(user: User, text: str) -> Iterator[SearchHit]:
         for client in _light(Client.objects.visible_to(user).with_tax_number(typed)):
             detail = f"Tax number ending {typed[-4:]}"
             yield SearchHit(client.name, detail, "Client", client.get_absolute_url(), "user")
-    accounts = Account.objects.visible_to(user).filter(number__startswith=typed.upper()).select_related("client")
+    accounts = Account.objects.visible_to(user).meant_by(typed).select_related("client")
     for account in accounts.order_by("number")[:MOST]:
         yield SearchHit(account.number, account.client.name, "Account", account.client.get_absolute_url(), "id")
     for application in _applications(user, text, typed):

@@ -101,6 +101,17 @@ def test_a_tax_number_is_found_whole_or_by_its_last_four_and_never_shown(advisor
     assert "Ann Ledger" not in asking(advisor, "5678")
 
 
+def test_an_account_is_found_by_the_last_four_of_its_number(
+    advisor: Any, other_advisor: Any, book: Book, master: Any
+) -> None:
+    owner = a_client("Ada", "Lind", book)
+    Account.objects.create(number="U1204417", client=owner, master=master, base_currency="USD")
+
+    assert "U1204417" in asking(advisor, "4417")
+    assert "U1204417" not in asking(other_advisor, "4417")
+    assert "U1204417" not in asking(advisor, "204417")
+
+
 def test_another_book_is_not_found_by_any_of_it(other_advisor: Any, book: Book) -> None:
     a_client("Ann", "Ledger", book, tax_number="123-45-6789")
 
