@@ -132,6 +132,11 @@ def test_a_withdrawn_invitation_is_closed(client: Client, administrator: User, l
     [
         ("harbour 48", "at least 12 characters"),
         ("qwerty123456", "too common"),
+        ("aaaaaaaaaaaa", "6 different characters"),
+        ("ababcabcabcb", "6 different characters"),
+        ("123456789012", "in their own order"),
+        ("Abcdefghijklm", "in their own order"),
+        ("zyxwvutsrqpo!", "in their own order"),
         ("new@example.com", "too similar"),
         ("Nell New 1", "too similar"),
     ],
