@@ -214,6 +214,13 @@ def test_no_body_breaks_a_write_or_leaves_half_of_one(
 
 
 @pytest.mark.row(id="Z10")
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"account":' * 100_000, "[" * 9_000 + "]" * 9_000])
+def test_a_body_nested_without_end_is_the_callers_mistake(text: str, advisors: Program) -> None:
+    assert advisors.post("/api/v1/transfers/", text, uuid.uuid4()) == 400
+    assert json.loads(advisors.text)["error"]["code"] == "parse_error"
+
+
+@pytest.mark.row(id="Z10")
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from([each for each in names_of("GET") if not MATRIX[each].of]), asked=st.dictionaries(
     st.sampled_from(["account", "status", "kind", "cursor", "page_size", "symbol", "number", "x"]), st.text(max_size=30)
