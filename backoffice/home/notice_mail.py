@@ -85,8 +85,9 @@ def _digest(user: User, wish: NoticePreference, now: datetime) -> int:
 
 def _escalate(principals: list[User], now: datetime) -> int:
     """Tell the principals of urgent matters that nobody they need has looked at. Quiet hours do not hold this back."""
+    # What stood for somebody whose account was closed since is compared with nothing any more, and looks open for ever.
     late = notices.urgent(Notice.objects.standing()).filter(
-        read_at__isnull=True, escalated_at__isnull=True, since__lte=now - ESCALATE_AFTER
+        user__is_active=True, read_at__isnull=True, escalated_at__isnull=True, since__lte=now - ESCALATE_AFTER
     )
     seen = set(Notice.objects.standing().filter(read_at__isnull=False).values_list("kind", flat=True))
     unseen = [notice for notice in late if notice.kind not in seen]

@@ -216,6 +216,18 @@ def test_what_nobody_looked_at_goes_to_the_principals_once_even_in_their_quiet_h
     assert mail.outbox[0].subject == "Nobody has looked: 1 matter needs you"
 
 
+def test_what_stood_for_a_closed_account_is_not_handed_on_for_ever(
+    advisor: Any, principal: Any, waiting: dict[str, list[InboxItem]]
+) -> None:
+    waiting[advisor.email] = [item("order.question:1", "answer", "bad", since=long_ago(minutes=16))]
+    notices.note(advisor)
+    User.objects.filter(pk=advisor.pk).update(is_active=False)
+    waiting.clear()  # it was answered meanwhile
+    notices.note_everybody()
+
+    assert notice_mail.deliver() == 0
+
+
 def test_one_look_is_enough_for_what_several_people_have(advisor: Any, operations: Any, waiting: Any) -> None:
     principal = User.objects.create_user(email="p@example.com", name="P", role="principal")
     for user in (advisor, operations, principal):
