@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from backoffice.audit.services import record
@@ -94,3 +95,34 @@ def test_no_export_starts_a_formula_whatever_its_rows_hold(name: str, firm: Firm
 
 def test_a_loss_stays_a_figure() -> None:
     assert cells(exports.csv_bytes(["P&L"], [[Decimal("-1234.50")], [-7]]).decode()) == ["P&L", "-1234.50", "-7"]
+
+
+def test_a_file_that_does_not_hold_everything_says_so(firm: Firm, visitors: dict[str, Visitor]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO clients_client (id, first_name, last_name, book_id, email, phone, date_of_birth, residence,
+                 tax_number, tax_number_index, tax_number_tail, country, created_at)
+               SELECT gen_random_uuid(), 'First', 'Last' || n, %s, '', '', '', '', '', '', '', 'USA', now()
+               FROM generate_series(1, %s) n""",
+            [firm.rows[OWN]["account"].client.book_id, exports.ROWS_AT_MOST],
+        )
+        cursor.execute(
+            "INSERT INTO audit_entry (at, action, subject_model, subject_id, summary, correlation, before, after, data,"
+            " key_id, mac) SELECT now(), 'probe', '', '', '', '', '', '', '{}', 'own', repeat('a', 64)"
+            " FROM generate_series(1, %s)",
+            [exports.ROWS_AT_MOST],
+        )
+
+    for name in ("clients:client_export", "audit:entry_export"):
+        lines = visitors[EXPORTS[name]].ask("GET", reverse(name)).text.removesuffix("\r\n").split("\r\n")
+
+        assert len(lines) == 1 + exports.ROWS_AT_MOST + 1
+        assert lines[-1].strip('"') == exports.CUT
+    assert exports.CUT not in visitors["principal"].ask("GET", reverse("funding:export")).text
+
+
+def test_a_file_of_exactly_as_many_is_whole() -> None:
+    whole, more = list(range(exports.ROWS_AT_MOST)), list(range(exports.ROWS_AT_MOST + 1))
+
+    assert exports.cut(whole) == (whole, [])
+    assert exports.cut(more) == (whole, [[exports.CUT]])

@@ -5,9 +5,12 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+
+RowT = TypeVar("RowT")
 
 ROWS_AT_MOST = 5000
+CUT = f"Cut here: a file holds {ROWS_AT_MOST:,} rows, and there are more. Narrow the list and export it again."
 # What starts a formula, in any width, and the white space and control characters some programs skip before it.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Where a comma is the decimal sign, spreadsheets part cells at semicolons, and then quotes inside a line hold nothing
@@ -25,6 +28,11 @@ def safe(value: Any) -> str:
         return str(value)
     text = _INNER_START.sub(r"\1'", str(value).replace("\0", ""))
     return f"'{text}" if text.lstrip().startswith(_STARTS) or text.startswith(_STARTS) else text
+
+
+def cut(found: Sequence[RowT]) -> tuple[Sequence[RowT], list[list[str]]]:
+    """Part what was looked up, one row more than a file holds, into the file's rows and the line that says there are more."""
+    return found[:ROWS_AT_MOST], [[CUT]] if len(found) > ROWS_AT_MOST else []
 
 
 def csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
+from backoffice.core import exports
 from backoffice.home.parts import Page
 from backoffice.people.models import Book, User
 from clients import translate
@@ -124,7 +125,9 @@ def _rows(found: list[Client]) -> list[Row]:
 def exported(user: User, asked: Mapping[str, str]) -> Iterator[list[str]]:
     """Return the list as rows of a table, head first. No personal values beyond the name."""
     yield ["Client", "Advisor book", "Country", "Accounts", "States", "Client since"]
-    for row in _rows(list(_with_accounts(clients(user, asked)).order_by("last_name", "first_name", "id")[:5000])):
+    asked_for = _with_accounts(clients(user, asked)).order_by("last_name", "first_name", "id")
+    found, last = exports.cut(list(asked_for[: exports.ROWS_AT_MOST + 1]))
+    for row in _rows(list(found)):
         yield [
             row.client.name,
             row.client.book.name,
@@ -133,6 +136,7 @@ def exported(user: User, asked: Mapping[str, str]) -> Iterator[list[str]]:
             ", ".join(word for _, _, word, _ in row.states),
             row.client.created_at.date().isoformat(),
         ]
+    yield from last
 
 
 def books_of(user: User) -> list[Book]:

@@ -105,7 +105,8 @@ def _filters(parameters: QueryDict) -> list[Filter]:
 def export(request: HttpRequest) -> HttpResponse:
     """The tab as CSV, with the filters of the address; cells never start a formula."""
     user = reader(request)
-    found = selectors.with_parts(_filtered(user, request.GET)).order_by("-number")[: exports.ROWS_AT_MOST]
+    asked_for = selectors.with_parts(_filtered(user, request.GET)).order_by("-number")
+    found, last = exports.cut(list(asked_for[: exports.ROWS_AT_MOST + 1]))
     rows = selectors.rows(found)
     head = ["Order", "IBKR id", "Sent at (UTC)", "For", "Side", "Symbol", "Exchange", "Currency", "Quantity", "Filled",
             "Limit", "Average price", "Time in force", "State", "IBKR status", "Allocation", "Made by", "Reason"]  # fmt: skip
@@ -127,4 +128,4 @@ def export(request: HttpRequest) -> HttpResponse:
         filters=audit.asked(request.GET),
         disclosed={each.allocation.account.client for row in rows for each in row.comparison.rows},
     )
-    return csv_response("orders", head, cells)
+    return csv_response("orders", head, [*cells, *last])

@@ -75,7 +75,8 @@ def _filters(parameters: QueryDict) -> list[Filter]:
 @requires("audit.export")
 def entry_export(request: HttpRequest) -> HttpResponse:
     """The list as CSV, with the filters of the address; cells never start a formula."""
-    found = list(selectors.entries(request.GET).order_by("-at", "-id")[: exports.ROWS_AT_MOST])
+    asked_for = selectors.entries(request.GET).order_by("-at", "-id")
+    found, last = exports.cut(list(asked_for[: exports.ROWS_AT_MOST + 1]))
     head = ["Entry", "At (UTC)", "By", "Action", "Object", "Object id", "Summary", "Address", "Reference", "Before", "After",
             "Chain position", "MAC"]  # fmt: skip
     cells = (
@@ -90,7 +91,9 @@ def entry_export(request: HttpRequest) -> HttpResponse:
         "audit.export", by=_reader(request), summary=f"Exported {len(found)} audit entries as CSV",
         filters=audit.asked(request.GET),
     )  # fmt: skip
-    return _file(exports.csv_bytes(head, cells), f"audit-{clock.now():%Y-%m-%d}.csv", "text/csv; charset=utf-8")
+    return _file(
+        exports.csv_bytes(head, [*cells, *last]), f"audit-{clock.now():%Y-%m-%d}.csv", "text/csv; charset=utf-8"
+    )
 
 
 def _file(content: bytes, name: str, kind: str) -> HttpResponse:
