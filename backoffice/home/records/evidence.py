@@ -132,29 +132,16 @@ def _sending(submissions: list[Submission]) -> list[Table]:
          row.maker.name if row.maker else "system", _moment(row.created_at), row.approvals_needed, row.state, row.reference)
         for row in submissions
     ]  # fmt: skip
+    said: list[tuple[Any, str, User, str, str]] = [
+        *((row, "approved", row.approver, row.payload_sha256, row.reason) for row in given),
+        *((row, row.answer, row.person, row.payload_sha256, row.reason) for row in refused),
+        *((row, "said to be absent", row.person, "", row.evidence) for row in attested),
+        *((row, "released", row.person, "", row.evidence) for row in released),
+    ]
     approvals = [
         (row.submission_id, row.submission.operation, row.submission.payload_sha256,
-         row.submission.maker.name if row.submission.maker else "system", "approved", row.approver.name, _moment(row.at),
-         row.payload_sha256, row.reason)
-        for row in given.order_by("at")
-    ]  # fmt: skip
-    approvals += [
-        (row.submission_id, row.submission.operation, row.submission.payload_sha256,
-         row.submission.maker.name if row.submission.maker else "system", "released", row.person.name, _moment(row.at),
-         "", row.evidence)
-        for row in released.order_by("at")
-    ]  # fmt: skip
-    approvals += [
-        (row.submission_id, row.submission.operation, row.submission.payload_sha256,
-         row.submission.maker.name if row.submission.maker else "system", "said to be absent", row.person.name,
-         _moment(row.at), "", row.evidence)
-        for row in attested.order_by("at")
-    ]  # fmt: skip
-    approvals += [
-        (row.submission_id, row.submission.operation, row.submission.payload_sha256,
-         row.submission.maker.name if row.submission.maker else "system", row.answer, row.person.name, _moment(row.at),
-         row.payload_sha256, row.reason)
-        for row in refused.order_by("at")
+         row.submission.maker.name if row.submission.maker else "system", word, who.name, _moment(row.at), sha256, why)
+        for row, word, who, sha256, why in sorted(said, key=lambda each: each[0].at)
     ]  # fmt: skip
     attempts = [
         (row.submission_id, row.submission.operation, f"{row.submission.key_space} {row.submission.key}", row.number,
