@@ -77,7 +77,7 @@ def register() -> None:
         registry.state_bar.add(provider)
     for check in (
         HealthCheck("database", database_health),
-        HealthCheck("broker", broker_health),
+        HealthCheck("broker", broker_health, in_database=False),
         HealthCheck("workers", workers_health),
         HealthCheck("beat", beat_health),
         HealthCheck("session", session_health, needed=False),
@@ -284,16 +284,22 @@ def broker_health() -> Health:
 
 
 def workers_health() -> Health:
-    """Every lane that has ever been heard must have been heard lately."""
-    rows = dict(Heartbeat.objects.exclude(name="beat").values_list("name", "at"))
+    """Every lane must have been heard lately, one that nobody has started yet too."""
+    rows = dict(Heartbeat.objects.filter(name__in=_lanes()).values_list("name", "at"))
     if not rows:
         return Health(False, "no worker has been heard yet")
     now = clock.now()
-    silent = sorted(name for name, at in rows.items() if now - at > _SILENCE)
+    silent = [name for name in _lanes() if name not in rows or now - rows[name] > _SILENCE]
     oldest = int((now - min(rows.values())).total_seconds())
     if silent:
         return Health(False, f"silent: {', '.join(silent)}", oldest)
     return Health(True, f"{len(rows)} lanes heard", oldest)
+
+
+def _lanes() -> list[str]:
+    """Return the lanes that the clock asks for a sign of life."""
+    schedule = current_app.conf.beat_schedule.values()
+    return sorted(entry["args"][0] for entry in schedule if entry["task"] == "journal.beat_heart")
 
 
 def beat_health() -> Health:

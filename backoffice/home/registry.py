@@ -190,11 +190,15 @@ class Health:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """A named part of `/readyz`. `needed` False: reported, but the installation is ready without it."""
+    """A named part of `/readyz`. `needed` False: reported, but the installation is ready without it.
+
+    `in_database` False: its answer does not come out of the database, so it is asked even when that is away.
+    """
 
     name: str
     check: Callable[[], Health]
     needed: bool = True
+    in_database: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -22,6 +22,7 @@ from backoffice.people.policy import requires
 
 _SEEN = "today_seen_at"
 _SCOPES = {"mine": "Mine", "all": "All"}
+_NO_DATABASE = Health(False, "the database does not answer")
 
 
 def reader(request: HttpRequest) -> User:
@@ -139,11 +140,12 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Say of each part whether it works and how old the last sign of it is. Answers when the database does not."""
-    found = {check.name: (_ask(check), check.needed) for check in registry.health}
-    ready = all(health.ok for health, needed in found.values() if needed)
-    answer = {
-        name: {"ok": health.ok, "age": health.age, "detail": health.detail} for name, (health, _) in found.items()
-    }
+    found: dict[str, Health] = {}
+    for check in registry.health:
+        # A database that is away is waited for once: who asks, a balancer say, waits a few seconds only.
+        found[check.name] = _NO_DATABASE if check.in_database and _NO_DATABASE in found.values() else _ask(check)
+    ready = all(found[check.name].ok for check in registry.health if check.needed)
+    answer = {name: {"ok": health.ok, "age": health.age, "detail": health.detail} for name, health in found.items()}
     return JsonResponse({"ok": ready} | answer, status=200 if ready else 503)
 
 
@@ -151,7 +153,9 @@ def _ask(check: HealthCheck) -> Health:
     try:
         return check.check()
     except (OperationalError, InterfaceError):
-        return Health(False, "the database does not answer")
+        return _NO_DATABASE
+    except ProgrammingError:
+        return Health(False, "the tables are not those of this version: run manage.py migrate")
     except DatabaseError as error:
         return Health(False, f"the database refused: {type(error).__name__}")
 

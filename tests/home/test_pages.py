@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from backoffice.broker.models import BrokerageSession, FamilyHealth, MasterAccount, SessionState
+from backoffice.celery import LANES
 from backoffice.core import clock
 from backoffice.core.money import Money
 from backoffice.home import contributions, registry, selectors
@@ -172,7 +173,8 @@ def test_alive_needs_nothing(client: Client) -> None:
 
 
 def test_ready_says_of_each_part_whether_it_works_and_how_old_its_sign_is(client: Client, master: Any) -> None:
-    Heartbeat.objects.create(name="trading", at=clock.now() - timedelta(seconds=7))
+    for lane in LANES:
+        Heartbeat.objects.create(name=lane, at=clock.now() - timedelta(seconds=7))
     BrokerageSession.objects.create(master=master, state=SessionState.LIVE, last_tickle_at=clock.now())
 
     answer = client.get("/readyz")
@@ -200,6 +202,29 @@ def test_ready_is_refused_while_the_workers_are_silent(client: Client) -> None:
     assert answer.status_code == 503
     assert answer.json()["workers"] == {"ok": False, "age": None, "detail": "no worker has been heard yet"}
     assert answer.json()["session"]["ok"] is False
+
+
+def test_ready_is_refused_while_a_lane_has_no_worker_at_all(client: Client) -> None:
+    for lane in LANES:
+        if lane != "interactive":
+            Heartbeat.objects.create(name=lane, at=clock.now())
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["workers"] == {"ok": False, "age": 0, "detail": "silent: interactive"}
+
+
+def test_ready_names_the_command_when_the_tables_are_an_older_versions(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE journal_heartbeat RENAME COLUMN at TO earlier")
+
+    with transaction.atomic():
+        answer = client.get("/readyz")
+        transaction.set_rollback(True)
+
+    assert answer.status_code == 503
+    assert answer.json()["workers"]["detail"] == "the tables are not those of this version: run manage.py migrate"
 
 
 @pytest.mark.django_db(transaction=True)
