@@ -1,6 +1,8 @@
 """Settings, from the environment only. Every name is documented in `.env.example`; a bad value stops the start with a sentence."""
 
 import base64
+import ipaddress
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+BROKER_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps")
 
 
 class Environment(BaseSettings):
@@ -58,15 +61,74 @@ class Environment(BaseSettings):
     EMAIL_HOST_USER: str = ""
     EMAIL_HOST_PASSWORD: str = ""
     EMAIL_USE_TLS: bool = False
+    EMAIL_USE_SSL: bool = False
     EMAIL_FROM: str = "back-office@localhost"
-    LOG_LEVEL: str = "INFO"
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("DATABASE_URL")
     @classmethod
     def _postgres_only(cls, value: str) -> str:
         if not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must be a postgresql:// address; PostgreSQL is the only database")
+        # The address is not repeated: it holds the password.
+        if _place(value) is None or not urlsplit(value).path.strip("/"):
+            raise ValueError(
+                "must be postgresql://user:password@host:port/database, special characters of the password as %XX"
+            )
         return value
+
+    @field_validator("CELERY_BROKER_URL")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if _place(value) is None or urlsplit(value).scheme not in BROKER_SCHEMES:
+            raise ValueError(
+                "must be redis://:password@host:port/number (rediss:// with TLS; Valkey's too) or "
+                "amqp://user:password@host:port/name, special characters of the password as %XX"
+            )
+        return value
+
+    @field_validator("ALLOWED_HOSTS")
+    @classmethod
+    def _names_only(cls, value: str) -> str:
+        names = _listed(value)
+        if not names or any("/" in name or re.search(r"[^:]:\d+$", name) for name in names):
+            raise ValueError("must be names alone, comma separated, without https:// and without a port")
+        return value
+
+    @field_validator("CSRF_TRUSTED_ORIGINS")
+    @classmethod
+    def _whole_origins(cls, value: str) -> str:
+        if not all(re.fullmatch(r"https?://[^/\s]+", origin) for origin in _listed(value)):
+            raise ValueError("must be origins, comma separated, each like https://backoffice.example.com")
+        return value
+
+    @field_validator("PUBLIC_URL")
+    @classmethod
+    def _whole_address(cls, value: str) -> str:
+        if not re.match(r"https?://[^/\s]+", value):
+            raise ValueError("must be the whole address people open, like https://backoffice.example.com")
+        return value
+
+    @field_validator("IBKR_EGRESS_IP")
+    @classmethod
+    def _address_of_a_machine(cls, value: str) -> str:
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError("must be the public IP address our calls to IBKR leave from, like 203.0.113.9") from None
+        return value
+
+    @field_validator("JOURNAL_LOOK_SECONDS")
+    @classmethod
+    def _whole_seconds(cls, value: str) -> str:
+        if not all(step.isascii() and step.isdigit() for step in _listed(value)) or not _listed(value):
+            raise ValueError("must be whole seconds, comma separated, like 5,15,45")
+        return value
+
+    @field_validator("LOG_LEVEL", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: str) -> str:
+        return value.upper()
 
     @field_validator("FIELD_KEYS", "AUDIT_KEYS")
     @classmethod
@@ -75,7 +137,7 @@ class Environment(BaseSettings):
             return value  # derived, see backoffice.audit.keys
         for pair in value.split(","):
             key_id, _, secret = pair.partition(":")
-            if not key_id or len(base64.urlsafe_b64decode(secret)) != 32:
+            if not key_id or _key_bytes(secret) != 32:
                 raise ValueError(
                     "must be id:key pairs, comma separated, each key 32 bytes in url-safe base64; the first encrypts"
                 )
@@ -84,7 +146,7 @@ class Environment(BaseSettings):
     @field_validator("BLIND_INDEX_KEY")
     @classmethod
     def _readable_blind_index_key(cls, value: str) -> str:
-        if len(base64.urlsafe_b64decode(value)) != 32:
+        if _key_bytes(value) != 32:
             raise ValueError("must be 32 bytes in url-safe base64")
         return value
 
@@ -96,28 +158,65 @@ class Environment(BaseSettings):
         if not self.DEMONSTRATION and self.STEP_UP_SECONDS > 300:
             raise ValueError("STEP_UP_SECONDS above 300 is for the demonstration firm only (DEMONSTRATION=true)")
         # Links in letters carry the name that was asked for; answering to any, they would lead wherever a stranger says.
-        if not self.DEMONSTRATION and "*" in [host.strip() for host in self.ALLOWED_HOSTS.split(",")]:
+        if not self.DEMONSTRATION and "*" in _listed(self.ALLOWED_HOSTS):
             raise ValueError("ALLOWED_HOSTS must be the names this site answers to; * is any name")
+        if not self.DEMONSTRATION and self.DEBUG:
+            raise ValueError(
+                "DEBUG=true shows settings and clients' data on its error pages; it is for the demonstration"
+            )
+        if not self.DEMONSTRATION and self.HTTPS and not self.PUBLIC_URL.startswith("https://"):
+            raise ValueError("PUBLIC_URL must be the https:// address people open; the links in letters lead there")
+        if self.EMAIL_USE_TLS and self.EMAIL_USE_SSL:
+            raise ValueError("EMAIL_USE_TLS is for port 587 and EMAIL_USE_SSL for port 465; set one of them")
         return self
 
 
-def _read_environment() -> Environment:
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _key_bytes(secret: str) -> int:
+    """Return how many bytes a key has in url-safe base64; 0 when it is not that."""
+    try:
+        return len(base64.urlsafe_b64decode(secret))
+    except ValueError:
+        return 0
+
+
+def _place(url: str) -> str | None:
+    """Return the host and port of an address, the host empty where its query names a socket; None when it cannot be read."""
+    try:
+        parts = urlsplit(url)
+        place = f"{parts.hostname or ''}:{parts.port or ''}"
+    except ValueError:
+        return None
+    return place if parts.hostname or "host=" in parts.query or parts.scheme == "redis+socket" else None
+
+
+def read_environment() -> Environment:
+    """Return what the environment says. Ends the process with a sentence for each setting that is missing or wrong."""
     try:
         return Environment()  # type: ignore[call-arg]  # filled from the environment
     except ValidationError as error:
-        lines = [f"  {': '.join([*map(str, problem['loc'][:1]), problem['msg']])}" for problem in error.errors()]
-        sys.exit("The settings are not complete; see .env.example.\n" + "\n".join(lines))
+        lines = [f"  {': '.join([*map(str, problem['loc'][:1]), _said(problem['msg'])])}" for problem in error.errors()]
+        sys.exit("The settings are not complete or not right; .env.example explains each.\n" + "\n".join(lines))
+
+
+def _said(message: str) -> str:
+    return "is not set" if message == "Field required" else message.removeprefix("Value error, ")
 
 
 def _database(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
-    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    query = {
+        name: unquote(value) for name, value in (pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    }
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/"),
+        "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(query.pop("host", "") or parts.hostname or ""),
+        "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": env.DATABASE_POOL_SIZE, "timeout": 10},
@@ -128,27 +227,27 @@ def _database(url: str) -> dict[str, Any]:
     }
 
 
-env = _read_environment()
+env = read_environment()
 
 DEBUG = env.DEBUG
 DEMONSTRATION = env.DEMONSTRATION
 FIRM_NAME = env.FIRM_NAME
 PUBLIC_URL = env.PUBLIC_URL.rstrip("/")
 SECRET_KEY = env.SECRET_KEY
-SECRET_KEY_FALLBACKS = [key for key in env.SECRET_KEY_FALLBACKS.split(",") if key]
-ALLOWED_HOSTS = [host for host in env.ALLOWED_HOSTS.split(",") if host]
-CSRF_TRUSTED_ORIGINS = [origin for origin in env.CSRF_TRUSTED_ORIGINS.split(",") if origin]
-STATE_DIR = env.BACKOFFICE_STATE
+SECRET_KEY_FALLBACKS = _listed(env.SECRET_KEY_FALLBACKS)
+ALLOWED_HOSTS = _listed(env.ALLOWED_HOSTS)
+CSRF_TRUSTED_ORIGINS = _listed(env.CSRF_TRUSTED_ORIGINS)
+STATE_DIR = BASE_DIR / env.BACKOFFICE_STATE  # the same for all processes, wherever each was started
 FIELD_KEYS = env.FIELD_KEYS
 BLIND_INDEX_KEY = env.BLIND_INDEX_KEY
 AUDIT_KEYS = env.AUDIT_KEYS
 AUDIT_ANCHORS = env.AUDIT_ANCHORS or STATE_DIR / "anchors"
 IBKR_EGRESS_IP = env.IBKR_EGRESS_IP
-IBKR_LISTED_OPERATIONS = frozenset(name.strip() for name in env.IBKR_LISTED_OPERATIONS.split(",") if name.strip())
+IBKR_LISTED_OPERATIONS = frozenset(_listed(env.IBKR_LISTED_OPERATIONS))
 
 JOURNAL_LEASE_SECONDS = env.JOURNAL_LEASE_SECONDS
 JOURNAL_QUIET_SECONDS = env.JOURNAL_QUIET_SECONDS
-JOURNAL_LOOK_SECONDS = [int(step) for step in env.JOURNAL_LOOK_SECONDS.split(",")]
+JOURNAL_LOOK_SECONDS = [int(step) for step in _listed(env.JOURNAL_LOOK_SECONDS)]
 REVEALS_PER_HOUR = env.REVEALS_PER_HOUR
 EXPORTS_PER_HOUR = env.EXPORTS_PER_HOUR
 DOCUMENTS_PER_HOUR = env.DOCUMENTS_PER_HOUR
@@ -307,6 +406,7 @@ EMAIL_PORT = env.EMAIL_PORT
 EMAIL_HOST_USER = env.EMAIL_HOST_USER
 EMAIL_HOST_PASSWORD = env.EMAIL_HOST_PASSWORD
 EMAIL_USE_TLS = env.EMAIL_USE_TLS
+EMAIL_USE_SSL = env.EMAIL_USE_SSL
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.EMAIL_FROM
 
@@ -317,6 +417,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if env.HTTPS else "session"
 CSRF_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = env.HTTPS
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]  # a probe that asks in plain http takes a redirect for a yes
 SECURE_HSTS_SECONDS = 31_536_000 if env.HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.HTTPS
 SECURE_REFERRER_POLICY = "same-origin"

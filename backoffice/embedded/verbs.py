@@ -146,6 +146,7 @@ def deployment_settings() -> dict[str, str]:
         "FIELD_KEYS": "c1:" + "QUJD" * 10 + "QUI=",
         "BLIND_INDEX_KEY": "QUJD" * 10 + "QUI=",
         "ALLOWED_HOSTS": "backoffice.example.com",
+        "PUBLIC_URL": "https://backoffice.example.com",
         "HTTPS": "true",
         "DEBUG": "false",
         "DEMONSTRATION": "false",
