@@ -1,5 +1,6 @@
 """Gates and connections: opening, closing, adding."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def add_connection(*, by: User | None = None, **columns: Any) -> MasterAccount:
             "The audience is not the token endpoint.",
             f'Give "/token" or {base_url.rstrip("/")}{TOKEN}; an assertion for anybody else could be used by them.',
         )
-    _require_key("private_key_path", str(columns["private_key_path"]), environment)
+    columns["private_key_path"] = _require_key("private_key_path", str(columns["private_key_path"]), environment)
     account = columns.pop("account")
     before = MasterAccount.objects.filter(account=account, environment=environment).first()
     if before is None or before.key_id != columns["key_id"]:
@@ -114,7 +115,7 @@ def name_next_key(master: MasterAccount, *, key_id: str, source: str, by: User |
     """Name the key that will follow the present one; nothing is signed with it until `use_next_key`. Raises InvalidInput."""
     if key_id == master.key_id:
         raise InvalidInput("next_key_id", "This is the key in use.", "Give the id of the new key, as IBKR knows it.")
-    _require_key("next_private_key_path", source, master.environment)
+    source = _require_key("next_private_key_path", source, master.environment)
     before = audit.digest_now(master)
     MasterAccount.objects.filter(pk=master.pk).update(next_key_id=key_id, next_private_key_path=source)
     master.refresh_from_db()
@@ -163,7 +164,10 @@ def require_outside_the_product(path: Path) -> None:
         )
 
 
-def _require_key(field: str, source: str, environment: str) -> None:
+def _require_key(field: str, source: str, environment: str) -> str:
+    """Return the source by its whole name: workers are started elsewhere. Raises InvalidInput for an unusable key."""
+    if not source.startswith(keys.COMMAND):
+        source = os.path.abspath(source)
     try:
         pem = keys.read_private_key(source)
     except keys.KeyProblem as problem:
@@ -178,6 +182,7 @@ def _require_key(field: str, source: str, environment: str) -> None:
                 f"This is the key of {other.account} in {other.get_environment_display()}.",
                 "Make another pair with manage.py make_key: IBKR takes no key in two environments.",
             )
+    return source
 
 
 def _thumbprint_of(master: MasterAccount) -> str:

@@ -76,6 +76,35 @@ def test_an_audience_that_is_somebody_elses_is_refused(connected_master: Any, ke
     assert MasterAccount.objects.get().audience == ""
 
 
+def test_a_changed_key_leaves_the_trading_user_and_the_currency(
+    connected_master: Any, key_pair: tuple[Path, str]
+) -> None:
+    before = MasterAccount.objects.get()
+
+    printed, error = command(
+        "add_connection", before.account, "--environment", "sandbox", "--kind", "FA", "--client-id", before.client_id,
+        "--key-id", "tests-2", "--private-key", str(key_pair[0]), "--base-url", before.base_url,
+    )  # fmt: skip
+
+    assert (printed != "", error) == (True, "")
+    after = MasterAccount.objects.get()
+    assert (after.key_id, after.username, after.base_currency) == ("tests-2", before.username, before.base_currency)
+    assert after.username
+
+
+def test_a_key_file_is_found_from_wherever_a_worker_is_started(
+    add: Callable[..., str], key_pair: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = key_pair[0].resolve()
+    monkeypatch.chdir(path.parent)
+
+    assert add(key=path.name) == ""
+    assert MasterAccount.objects.get().private_key_path == str(path)
+
+    services.name_next_key(MasterAccount.objects.get(), key_id="tests-2", source=path.name)
+    assert MasterAccount.objects.get().next_private_key_path == str(path)
+
+
 def test_a_key_from_a_command_works_like_one_from_a_file(add: Callable[..., str], key_pair: tuple[Path, str]) -> None:
     assert add(key=f"command:/bin/cat {key_pair[0]}") == ""
 
