@@ -153,3 +153,40 @@ def test_a_probe_in_plain_http_hears_how_it_is_and_not_a_redirect() -> None:
     told = subprocess.run([sys.executable, "-c", show], cwd=BASE_DIR, env=environment, capture_output=True, text=True)
 
     assert told.stdout.strip() == "200 503 301 True", told.stderr[-500:]
+
+
+@pytest.mark.parametrize(("command", "seconds"), [("migrate", 0), ("verify_audit", 15_000)])
+def test_a_migration_may_work_for_long_and_nothing_else(command: str, seconds: int) -> None:
+    show = "from backoffice import settings as s; print(s.DATABASES['default']['OPTIONS']['options'])"
+    environment = {"PATH": os.environ["PATH"]} | PRODUCTION
+
+    told = subprocess.run(
+        [sys.executable, "-c", show, command], cwd=BASE_DIR, env=environment, capture_output=True, text=True
+    )
+
+    assert told.stdout.strip() == (
+        f"-c statement_timeout={seconds} -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["migrate"], "The database does not let us in; the lines of psycopg.pool above say why."),
+        (["add_administrator", "ada@example.com", "Ada Prior"], "This command asks for something to be typed."),
+    ],
+)
+def test_a_command_that_cannot_go_on_says_why_without_a_traceback(arguments: list[str], sentence: str) -> None:
+    away = {"DATABASE_URL": "postgresql://u:sesame@127.0.0.1:1/none"}
+    environment = {"PATH": os.environ["PATH"]} | PRODUCTION | away
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=BASE_DIR, env=environment, stdin=subprocess.DEVNULL, start_new_session=True, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(sentence)
+    assert "Connection refused" in done.stderr or arguments != ["migrate"]
+    assert "Traceback" not in done.stderr
+    assert "sesame" not in done.stderr
