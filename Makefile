@@ -1,6 +1,6 @@
 # Every verb is one call of the bootstrap, which sets up whatever is missing first. `make help` lists them.
 PYTHON ?= python3
-VERBS := run test check reset faults browser bench lock
+VERBS := run install test check reset faults browser bench lock
 
 .PHONY: help $(VERBS)
 help:

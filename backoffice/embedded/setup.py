@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 VERBS = {  # verb: what it needs installed, how many steps it has after set-up, what `make help` says
     "run": ("run", 7, "set everything up, start it, print the address; Ctrl-C stops it"),
+    "install": ("run", 0, "set up .venv and the files of the pages and start nothing: for a firm's own installation"),
     "test": ("test", 3, "run every test (PYTEST_ARGS='-k name tests/x' narrows it)"),
     "check": ("test", 8, "lint, format, types, templates, migrations, deployment, import contracts, dependency audit"),
     "reset": ("run", 1, "wipe the demonstration data (asks first; FORCE=1 does not)"),
@@ -33,7 +34,7 @@ SETUP_STEPS = 3
 
 
 def main(arguments: list[str]) -> int:
-    """Set up what the verb needs and become it. Returns only when that fails."""
+    """Set up what the verb needs and become it. Returns only when that fails, or when setting up was all."""
     verb = arguments[0] if arguments else "help"
     if verb not in VERBS:
         return usage()
@@ -55,6 +56,9 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say("\nStopped. Nothing is running; the same command goes on where this one was.")
         return 130
+    if verb == "install":
+        say(f"Installed. The programs are in {VENV / 'bin'}; nothing was started.")
+        return 0
     environment = os.environ | {"BACKOFFICE_STEP": f"{steps.done}/{steps.total}"}
     return become_verb(verb, environment)
 

@@ -56,6 +56,18 @@ def test_an_unknown_verb_lists_the_verbs_and_installs_nothing() -> None:
         assert f"\n  {verb} " in told.stdout
 
 
+def test_installing_alone_starts_nothing_and_makes_no_secrets(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "backoffice/embedded/bootstrap.py", "install"],
+        cwd=ROOT, env=os.environ | {"BACKOFFICE_STATE": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert told.returncode == 0
+    assert told.stdout.splitlines()[0].startswith("1/3 Python environment … ")
+    assert told.stdout.splitlines()[-1].startswith("Installed. The programs are in ")
+    assert not (tmp_path / "secrets.json").exists()
+
+
 def test_secrets_are_made_once_and_only_their_owner_reads_them(state: State) -> None:
     made = state.secrets()
 
