@@ -113,7 +113,8 @@ def _connections_url(user: User) -> str:
 def sessions(user: User) -> Iterator[StateBarItem]:
     """Say how each trading session is; what is wrong is said in the keeper's words."""
     now = clock.now()
-    for session in BrokerageSession.objects.select_related("master").order_by("master__account"):
+    trading = BrokerageSession.objects.exclude(master__username="")
+    for session in trading.select_related("master").order_by("master__account"):
         if session.is_live and session.last_tickle_at:
             detail = f"{session.master.username}, kept alive {formats.span(now - session.last_tickle_at)} ago"
         else:
@@ -316,9 +317,12 @@ def session_health() -> Health:
 
     Strangers may ask, so it names no login: that is the half of one they lack. The state bar says which it is.
     """
-    rows = list(BrokerageSession.objects.all())
-    if not rows:
+    known = list(BrokerageSession.objects.select_related("master"))
+    if not known:
         return Health(False, "no keeper has started")
+    rows = [row for row in known if row.master.username]
+    if not rows:
+        return Health(True, "no connection has a trading username")
     down = sum(not row.is_live for row in rows)
     ages = [int((clock.now() - row.last_tickle_at).total_seconds()) for row in rows if row.last_tickle_at]
     return Health(not down, f"{down} of {len(rows)} not live" if down else "live", max(ages, default=None))

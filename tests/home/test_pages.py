@@ -196,6 +196,18 @@ def test_ready_names_no_login_of_the_firm_to_strangers(client: Client, master: A
     assert master.username not in answer.content.decode()
 
 
+def test_a_connection_that_nobody_trades_over_misses_no_session(client: Client, master: Any, viewer: User) -> None:
+    BrokerageSession.objects.create(master=master)
+    MasterAccount.objects.update(username="")
+
+    assert client.get("/readyz").json()["session"] == {
+        "ok": True,
+        "age": None,
+        "detail": "no connection has a trading username",
+    }
+    assert list(contributions.sessions(viewer)) == []
+
+
 def test_ready_is_refused_while_the_workers_are_silent(client: Client) -> None:
     answer = client.get("/readyz")
 
