@@ -51,20 +51,6 @@ def test_the_audience_is_a_setting_and_its_refusal_says_which(add: Callable[...,
     assert (MasterAccount.objects.get().audience, MasterAccount.objects.get().region) == ("/token", "EU")
 
 
-def test_what_a_change_of_a_connection_does_not_name_stays(connected_master: Any, key_pair: tuple[Path, str]) -> None:
-    MasterAccount.objects.update(base_currency="CHF")
-
-    error = command(
-        "add_connection", "F1000001", "--environment", "sandbox", "--kind", "FA", "--client-id", "ALDER-ROW-FA",
-        "--key-id", "tests-1", "--private-key", str(key_pair[0]), "--base-url", connected_master.base_url,
-        "--audience", "path",
-    )[1]  # fmt: skip
-
-    master = MasterAccount.objects.get()
-    assert error == ""
-    assert (master.audience, master.username, master.base_currency) == ("/token", "alder01", "CHF")
-
-
 def test_an_audience_that_is_somebody_elses_is_refused(connected_master: Any, key_pair: tuple[Path, str]) -> None:
     with pytest.raises(InvalidInput, match="not the token endpoint") as refused:
         services.add_connection(
