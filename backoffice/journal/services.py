@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -69,7 +69,6 @@ def submit(
     facts: Facts | None = None,
     approvals_needed: int = 0,
     reply: str = "",
-    due_at: datetime | None = None,
     before: str = "",
 ) -> Submission:
     """Promise one effect. Written in the caller's transaction; the doorbell rings on commit.
@@ -111,7 +110,7 @@ def submit(
         policy_hits=list(ruling.hits),
         approver_roles=list(ruling.roles),
         state=State.PROPOSED if approvals_needed else State.READY,
-        due_at=due_at or now,
+        due_at=now,
         created_at=now,
     )
     submission.save(force_insert=True)

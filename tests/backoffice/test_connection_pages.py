@@ -15,6 +15,7 @@ from backoffice.broker.models import AccessToken, BrokerageSession, ConnectionTe
 from backoffice.core import clock
 from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.transport import Call, Effect
+from backoffice.journal.models import Submission
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = "broker:connection_list"
@@ -147,7 +148,8 @@ def test_lanes_are_counted(client: Client, administrator: Any, master: Any, advi
     from tests.journal_rows import make_submission
 
     make_submission(master, advisor)
-    make_submission(master, advisor, due_at=clock.now() + timedelta(hours=2))
+    parked = make_submission(master, advisor)
+    Submission.objects.filter(pk=parked.pk).update(due_at=clock.now() + timedelta(hours=2))
     client.force_login(administrator)
 
     text = client.get(reverse("home:lanes")).content.decode()
