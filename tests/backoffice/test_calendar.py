@@ -11,10 +11,13 @@ from backoffice.ibkr.errors import HeldBack
 from backoffice.ibkr.limits import Priority
 from backoffice.ibkr.transport import Call, Effect
 from backoffice.journal import sending
+from backoffice.journal import services as journal
 from backoffice.journal.models import Submission
-from tests.journal_rows import make_submission
+from backoffice.journal.outcomes import Asked
+from tests.journal_rows import make_submission, send
 
 SATURDAY = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
+MONDAY_NIGHT = datetime(2026, 11, 24, 5, 30, tzinfo=UTC)
 SUNDAY_OPENS = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
 
@@ -51,6 +54,21 @@ def test_a_submission_is_put_off_to_the_end_of_the_window_and_no_try_is_counted(
     assert "until Sunday 15:00 New York time" in parked.reason
     with time_machine.travel(SUNDAY_OPENS, tick=False):
         assert sending.claim(str(submission.pk)) is not None
+
+
+@pytest.mark.django_db
+def test_an_answer_to_ibkrs_question_is_not_put_off_because_the_question_would_die(
+    windows_kept: Any, advisor: Any
+) -> None:
+    order = make_submission(windows_kept, advisor, lane="trading", reply="trading.send_reply")
+    with time_machine.travel(SUNDAY_OPENS, tick=False) as time:
+        Submission.objects.filter(pk=order.pk).update(due_at=SUNDAY_OPENS)
+        send(order, lambda: Asked("Sure?"))
+        time.move_to(MONDAY_NIGHT)
+        assert calendar.parked_until(windows_kept, "trading") is not None
+        journal.answer(order, by=advisor, because="Confirmed")
+
+        assert sending.claim(str(order.pk), phase="reply") is not None
 
 
 @pytest.mark.django_db

@@ -6,19 +6,24 @@ from typing import Any
 
 import pytest
 import redis
+import time_machine
 from celery import current_app
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from backoffice.audit.models import Entry
 from backoffice.broker import departures
 from backoffice.broker import services as broker
+from backoffice.broker.models import BrokerageSession, MasterAccount
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, NotPermitted
 from backoffice.ibkr import errors as ibkr
-from backoffice.journal import sending, sweeps
+from backoffice.journal import conclusions, looking, sending, sweeps
 from backoffice.journal import services as journal
 from backoffice.journal.models import LIFECYCLE, Attempt, State, Submission
-from backoffice.journal.outcomes import Accepted, Asked, NotSent, Refused
+from backoffice.journal.outcomes import Absent, Accepted, Asked, NotSent, Refused
+from backoffice.people.models import User
+from backoffice.people.policies.document import Facts
 from tests.journal_rows import make_submission, raising, send
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +52,16 @@ class TestApproval:
 
         assert submission.approvals.count() == 0
 
+    def test_one_person_says_yes_once(self, master: Any, operations: Any, principal: Any) -> None:
+        submission = make_submission(master, operations, approvals_needed=2)
+        journal.approve(submission, by=principal, payload_sha256=submission.payload_sha256)
+
+        with pytest.raises(Conflict, match="another person too"):
+            journal.approve(submission, by=principal, payload_sha256=submission.payload_sha256)
+
+        submission.refresh_from_db()
+        assert (submission.state, submission.approvals.count()) == (State.PROPOSED, 1)
+
     def test_a_viewer_or_the_desk_may_not_approve(
         self, master: Any, operations: Any, viewer: Any, advisor: Any
     ) -> None:
@@ -55,6 +70,29 @@ class TestApproval:
         for person in (viewer, advisor):
             with pytest.raises(NotPermitted):
                 journal.approve(submission, by=person, payload_sha256=submission.payload_sha256)
+
+    def test_whoever_was_shut_out_may_not_approve(self, master: Any, operations: Any, principal: Any) -> None:
+        submission = make_submission(master, operations, approvals_needed=1)
+        principal.is_active = False
+        principal.save()
+
+        with pytest.raises(NotPermitted):
+            journal.approve(submission, by=principal, payload_sha256=submission.payload_sha256)
+
+    def test_no_is_said_by_whoever_may_say_yes_and_only_while_it_waits(
+        self, master: Any, viewer: Any, principal: Any, second_principal: Any
+    ) -> None:
+        submission = make_submission(master, principal, approvals_needed=1)
+
+        for person in (viewer, principal):
+            with pytest.raises(NotPermitted):
+                journal.refuse(submission, by=person, reason="Too much")
+        journal.approve(submission, by=second_principal, payload_sha256=submission.payload_sha256)
+        with pytest.raises(Conflict, match="no longer waiting"):
+            journal.refuse(submission, by=second_principal, reason="Too much")
+
+        submission.refresh_from_db()
+        assert submission.state == State.READY
 
     @pytest.mark.row(id="Z03")
     def test_approval_of_another_payload_is_refused(self, master: Any, operations: Any, principal: Any) -> None:
@@ -169,6 +207,32 @@ class TestSending:
 
         assert seen == [(False, State.SENDING, [None])]
 
+    def test_an_attempt_says_until_when_a_byte_of_it_may_leave(self, master: Any, operations: Any) -> None:
+        submission = make_submission(master, operations)
+        lasts = []
+
+        def call() -> Accepted:
+            opened = submission.attempts.get()
+            lasts.append(opened.deadline - opened.prepared_at)
+            return Accepted("1")
+
+        send(submission, call)
+
+        assert lasts == [timedelta(seconds=sending.SEND_SECONDS)]
+
+    def test_the_lease_of_a_registration_outlives_the_two_minutes_its_answer_may_take(
+        self, master: Any, operations: Any, settings: Any
+    ) -> None:
+        settings.JOURNAL_LEASE_SECONDS = 60
+        leases = []
+        with time_machine.travel(clock.now(), tick=False):
+            for lane in ("funding", "accounts"):
+                claimed = sending.claim(make_submission(master, operations, lane=lane).pk)
+                assert claimed is not None
+                leases.append((claimed.lease_until - clock.now()).total_seconds())
+
+        assert leases == [60, 180]
+
     def test_a_second_claim_finds_nothing(self, master: Any, operations: Any) -> None:
         submission = make_submission(master, operations)
 
@@ -204,6 +268,25 @@ class TestSending:
         assert submission.due_at > clock.now()
         assert sending.claim(submission.pk) is None
 
+    def test_each_failure_to_leave_doubles_the_wait_up_to_five_minutes(self, master: Any, operations: Any) -> None:
+        submission = make_submission(master, operations)
+        waits = []
+        with time_machine.travel(clock.now(), tick=False) as time:
+            for _ in range(7):
+                send(submission, raising(ibkr.NotSent("connection refused")))
+                waits.append((submission.due_at - clock.now()).total_seconds())
+                time.move_to(submission.due_at)
+
+        assert waits == [10, 20, 40, 80, 160, 300, 300]
+
+    def test_what_is_held_back_until_a_time_waits_for_it_and_has_not_failed(self, master: Any, operations: Any) -> None:
+        submission = make_submission(master, operations)
+        opens = clock.now() + timedelta(hours=3)
+
+        send(submission, raising(ibkr.NotSent("IBKR is closed", not_before=opens)))
+
+        assert (submission.state, submission.due_at, submission.unsent_tries) == (State.READY, opens, 0)
+
     def test_a_closed_gate_stops_claims_and_an_open_one_lets_them_through(
         self, master: Any, operations: Any, principal: Any
     ) -> None:
@@ -221,6 +304,7 @@ class TestSending:
         assert claimed is not None
         with pytest.raises(KeyboardInterrupt):
             sending.attempt(claimed, raising(KeyboardInterrupt()))  # type: ignore[arg-type]
+        assert submission.attempts.get().outcome == "ambiguous"
         Submission.objects.filter(pk=submission.pk).update(lease_until=clock.now() - timedelta(seconds=1))
 
         sweeps.sweep_submissions()
@@ -266,6 +350,24 @@ class TestSending:
 
         submission.refresh_from_db()
         assert (submission.state, submission.reference) == (State.ACKED, "77")
+
+    def test_a_yes_that_comes_after_two_people_released_it_is_not_sent_again(
+        self, master: Any, operations: Any, principal: Any
+    ) -> None:
+        submission = make_submission(master, operations)
+        claimed = sending.claim(submission.pk)
+        assert claimed is not None
+        sending.settle(claimed, sending.attempt(claimed, raising(ibkr.OutcomeUnknown("timeout"))))
+        for _ in range(3):
+            looking.observe(claimed, Absent("x"))
+        for person in (operations, principal):
+            journal.release(submission, by=person, evidence="IBKR ticket 1")
+
+        assert sending.settle(claimed, Accepted("77")) is True
+
+        submission.refresh_from_db()
+        assert (submission.state, submission.reference) == (State.ACKED, "77")
+        assert sending.claim(submission.pk) is None
 
 
 class TestLastLook:
@@ -372,6 +474,28 @@ class TestLastLook:
         submission.refresh_from_db()
         assert (submission.state, submission.fence) == (State.CLAIMED, successor.fence)
 
+    def test_a_sweep_that_read_an_old_sending_makes_no_doubt_of_the_new_one(self, master: Any, operations: Any) -> None:
+        submission = make_submission(master, operations)
+        claimed = sending.claim(submission.pk)
+        assert claimed is not None
+        stale = []
+
+        def call() -> Accepted:
+            stale.append(Submission.objects.get(pk=submission.pk))
+            raise ibkr.NotSent("connection refused")
+
+        sending.settle(claimed, sending.attempt(claimed, call))
+        Submission.objects.filter(pk=submission.pk).update(due_at=clock.now())
+
+        def call_again() -> Accepted:
+            with pytest.raises(Conflict):
+                conclusions.mark_unknown(stale[0], "lapsed")
+            return Accepted("1")
+
+        send(submission, call_again)
+
+        assert submission.state == State.ACKED
+
 
 class TestConversation:
     def test_one_order_conversation_holds_the_lane(self, master: Any, advisor: Any) -> None:
@@ -387,6 +511,71 @@ class TestConversation:
         sending.settle(claimed, sending.attempt(claimed, lambda: Accepted("9")))
         assert sending.claim(second.pk) is not None
         assert [attempt.phase for attempt in first.attempts.all()] == ["send", "reply"]
+
+    def test_a_question_is_answered_though_the_maker_may_make_no_more_orders(self, master: Any, advisor: Any) -> None:
+        submission = make_submission(
+            master, advisor, lane="trading", reply="trading.send_reply", facts=Facts(kind="cancel")
+        )
+        send(submission, lambda: Asked("Sure?"))
+        User.objects.filter(pk=advisor.pk).update(role="viewer")
+
+        journal.answer(submission, by=None, because="deadline: no")
+
+        assert sending.claim(submission.pk, phase="reply") is not None
+
+    def test_no_answer_leaves_for_an_order_that_was_changed_since(self, master: Any, advisor: Any) -> None:
+        submission = make_submission(master, advisor, lane="trading", reply="trading.send_reply")
+        send(submission, lambda: Asked("Sure?"))
+        submission.payload_text = '{"amount":"999999"}'
+        submission.save(update_fields=["payload_text"])
+        journal.answer(submission, by=advisor, because="Confirmed")
+
+        with pytest.raises(Conflict, match="not the one that was approved"):
+            sending.claim(submission.pk, phase="reply")
+
+    def test_an_answer_that_never_left_is_sent_again_and_not_the_order(self, master: Any, advisor: Any) -> None:
+        submission = make_submission(master, advisor, lane="trading", reply="trading.send_reply")
+        send(submission, lambda: Asked("Sure?"))
+        journal.answer(submission, by=advisor, because="Confirmed")
+        claimed = sending.claim(submission.pk, phase="reply")
+        assert claimed is not None
+
+        sending.settle(claimed, sending.attempt(claimed, raising(ibkr.NotSent("connection refused"))))
+
+        submission.refresh_from_db()
+        assert submission.state == State.REPLYING
+        with time_machine.travel(submission.due_at):
+            assert sending.claim(submission.pk) is None
+            assert sending.claim(submission.pk, phase="reply") is not None
+
+    def test_a_conversation_holds_no_other_connection_and_is_none_where_money_moves(
+        self, master: Any, advisor: Any
+    ) -> None:
+        other = MasterAccount.objects.create(
+            account="I2000002", kind="IB", environment="sandbox", base_url=master.base_url, client_id="other",
+            username="other01",
+        )  # fmt: skip
+        send(make_submission(other, advisor, lane="trading"), lambda: Asked("Sure?"))
+        for each in (other, master):
+            assert sending.claim(make_submission(each, advisor).pk) is not None
+
+        order = make_submission(master, advisor, lane="trading")
+
+        assert sending.claim(order.pk) is not None
+
+    def test_two_workers_look_for_a_free_lane_one_after_the_other(self, master: Any, advisor: Any) -> None:
+        BrokerageSession.objects.create(master=master)
+        order = make_submission(master, advisor, lane="trading")
+
+        with CaptureQueriesContext(connection) as queries:
+            sending.claim(order.pk)
+
+        said = [query["sql"] for query in queries]
+        locked = next(
+            place for place, sql in enumerate(said) if "broker_brokeragesession" in sql and "FOR UPDATE" in sql
+        )
+        looked = next(place for place, sql in enumerate(said) if "'question'" in sql)
+        assert locked < looked
 
     def test_a_question_is_answered_once(self, master: Any, advisor: Any) -> None:
         submission = make_submission(master, advisor, lane="trading", reply="trading.send_reply")

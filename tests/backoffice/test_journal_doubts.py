@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -13,14 +13,14 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from backoffice.broker.models import BrokerageSession
 from backoffice.core import clock, processes
-from backoffice.core.errors import Conflict, InvalidInput
+from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.ibkr import errors as ibkr
 from backoffice.journal import looking, sending, sweeps
 from backoffice.journal import services as journal
 from backoffice.journal.models import Release, State, Submission
 from backoffice.journal.outcomes import Absent, Accepted, Found, Inconclusive, NotSent
 from backoffice.people.models import User
-from tests.journal_rows import make_absent, make_open, make_submission, make_unknown, send
+from tests.journal_rows import make_absent, make_open, make_submission, make_unknown, raising, send
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +95,24 @@ def test_absence_needs_the_quiet_time_and_looks_a_minute_apart(
     assert submission.state == (State.ABSENT if is_absent else State.UNKNOWN)
 
 
+def test_the_quiet_time_begins_when_the_sending_ended(master: Any, operations: Any, settings: Any) -> None:
+    settings.JOURNAL_QUIET_SECONDS = 120
+    submission = make_submission(master, operations)
+    with time_machine.travel(clock.now(), tick=False) as now:
+
+        def call() -> Any:
+            now.shift(100)
+            raise ibkr.OutcomeUnknown("the line broke")
+
+        send(submission, call)
+        for _ in range(3):
+            now.shift(31)
+            looking.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
 def test_something_else_than_was_sent_stays_a_doubt(master: Any, operations: Any) -> None:
     submission = make_submission(master, operations)
     make_unknown(submission)
@@ -142,6 +160,35 @@ def test_the_word_of_somebody_who_may_not_release_any_more_does_not_count(
 
     assert one_word == State.ABSENT
     assert Submission.objects.get(pk=submission.pk).state == State.READY
+
+
+def test_the_words_for_an_earlier_sending_do_not_release_the_next_one(
+    master: Any, operations: Any, principal: Any, second_principal: Any
+) -> None:
+    submission = make_absent(master, operations)
+    for person in (operations, principal):
+        journal.release(submission, by=person, evidence="IBKR ticket 1")
+    make_unknown(submission)
+    for _ in range(3):
+        looking.observe(submission, Absent("x"))
+
+    one_word = journal.release(submission, by=second_principal, evidence="IBKR ticket 2").state
+    two_words = journal.release(submission, by=operations, evidence="IBKR ticket 2").state
+
+    assert (one_word, two_words) == (State.ABSENT, State.READY)
+    User.objects.filter(pk=second_principal.pk).update(role="advisor")
+    assert sending.claim(submission.pk) is None
+    assert Submission.objects.get(pk=submission.pk).state == State.VOID
+
+
+def test_only_operations_and_principals_release(master: Any, operations: Any, advisor: Any, viewer: Any) -> None:
+    submission = make_absent(master, operations)
+
+    for person in (advisor, viewer):
+        with pytest.raises(NotPermitted):
+            journal.release(submission, by=person, evidence="IBKR ticket 1")
+
+    assert submission.releases.count() == 0
 
 
 def test_the_database_counts_the_words_of_those_who_may_release_only(
@@ -247,6 +294,18 @@ def test_what_this_process_is_sending_is_not_closed_by_other_work_of_it(master: 
     send(submission, call)
 
     assert [each.outcome for each in submission.attempts.all()] == ["ack"]
+
+
+@pytest.mark.parametrize("elsewhere", [{"host": "another"}, {"pid": os.getppid()}])
+def test_what_another_machine_or_process_is_sending_is_not_closed_by_this_one(
+    elsewhere: dict[str, Any], master: Any, operations: Any
+) -> None:
+    submission = make_submission(master, operations)
+    make_open(submission, **{"pid": os.getpid(), "started": processes.started(os.getpid()), **elsewhere})
+
+    assert looking.due_for_look(submission.pk) is not None
+
+    assert submission.attempts.get().outcome is None
 
 
 @pytest.mark.parametrize("host", ["another", f"{socket.gethostname()}/4026532999"])
@@ -368,6 +427,45 @@ def test_a_look_from_before_the_second_sending_is_no_proof_about_it(
     assert submission.state == State.UNKNOWN
 
 
+def test_the_looks_before_the_second_sending_are_no_proof_about_it(
+    master: Any, operations: Any, principal: Any
+) -> None:
+    submission = make_absent(master, operations)
+    for person in (operations, principal):
+        journal.release(submission, by=person, evidence="IBKR ticket 1")
+    make_unknown(submission)
+
+    for _ in range(2):
+        looking.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
+def test_a_late_yes_to_the_first_sending_speaks_against_the_absence_of_the_second(
+    master: Any, operations: Any, principal: Any
+) -> None:
+    submission = make_submission(master, operations)
+    first = sending.claim(submission.pk)
+    assert first is not None
+    sending.settle(first, sending.attempt(first, raising(ibkr.OutcomeUnknown("the line broke"))))
+    for _ in range(3):
+        looking.observe(first, Absent("x"))
+    for person in (operations, principal):
+        journal.release(submission, by=person, evidence="IBKR ticket 1")
+
+    def call() -> Any:
+        assert sending.settle(first, Accepted("55")) is False
+        raise ibkr.OutcomeUnknown("the line broke")
+
+    send(submission, call)
+    for _ in range(6):
+        looking.observe(submission, Absent("x"))
+
+    submission.refresh_from_db()
+    assert submission.state == State.UNKNOWN
+
+
 def test_what_ibkr_refused_and_is_found_late_is_refused(master: Any, operations: Any) -> None:
     submission = make_absent(master, operations)
 
@@ -393,6 +491,18 @@ def test_an_order_is_released_on_its_own_trading_day_only(master: Any, advisor: 
         journal.release(submission, by=operations, evidence="IBKR ticket 1")
 
     assert submission.releases.count() == 0
+
+
+def test_an_orders_trading_day_is_new_yorks(master: Any, advisor: Any, operations: Any) -> None:
+    with time_machine.travel(datetime(2026, 3, 3, 0, 30, tzinfo=UTC), tick=False) as time:  # 19:30 in New York, the 2nd
+        submission = make_absent(master, advisor, key_space="cOID", key="T-1")
+        time.move_to(datetime(2026, 3, 3, 4, 30, tzinfo=UTC))
+        journal.release(submission, by=operations, evidence="IBKR ticket 1")
+        time.move_to(datetime(2026, 3, 3, 5, 30, tzinfo=UTC))
+        with pytest.raises(Conflict, match="earlier trading day"):
+            journal.release(submission, by=operations, evidence="IBKR ticket 1")
+
+    assert submission.releases.count() == 1
 
 
 def test_a_registration_is_given_longer_before_it_counts_as_absent(master: Any, operations: Any, settings: Any) -> None:
@@ -450,3 +560,13 @@ def test_what_another_one_may_show_as_well_is_looked_for_no_more(key_space: str,
 
     submission.refresh_from_db()
     assert submission.next_look_at is None
+
+
+def test_what_was_never_sent_is_not_looked_for_once_it_is_withdrawn(master: Any, operations: Any) -> None:
+    for approvals_needed in (0, 1):
+        submission = make_submission(master, operations, approvals_needed=approvals_needed)
+
+        journal.withdraw(submission, by=operations, reason="Not wanted")
+
+        submission.refresh_from_db()
+        assert (submission.state, submission.next_look_at) == (State.VOID, None)

@@ -241,6 +241,15 @@ class TestRulings:
         assert submission.state == State.PROPOSED
         assert submission.policy_hits == ["Withdrawal: 2 × principal"]
 
+    def test_neither_the_policy_nor_whoever_promises_lessens_what_the_other_asks(
+        self, master: Any, operations: User, principal: User, second: User
+    ) -> None:
+        put_in_force(changed(approvals=(ApprovalRule("withdrawal", 2),)), principal, second)
+
+        less, more = (make_submission(master, operations, facts=payment(), approvals_needed=asked) for asked in (1, 3))
+
+        assert (less.approvals_needed, more.approvals_needed) == (2, 3)
+
     def test_a_rule_may_give_small_things_to_operations_and_the_rest_stays_with_principals(
         self, master: Any, operations: User, advisor: User, principal: User, second: User
     ) -> None:
