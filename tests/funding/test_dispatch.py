@@ -16,7 +16,7 @@ from backoffice.journal import inquiries
 from backoffice.journal import services as journal
 from backoffice.journal.models import Finding, State, Submission
 from funding import dispatch, services
-from funding.models import BankInstruction, BankListing, CashTransfer, Status
+from funding.models import BankInstruction, BankListing, CashTransfer, Kind, Status
 from tests.funding.conftest import make_account
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -176,6 +176,22 @@ def test_a_number_used_twice_is_an_incident_not_a_find(withdraw: Ask, principal:
     found = reread(submission)
     assert found.state == State.UNKNOWN
     assert "more than one request" in found.reason
+
+
+def test_another_kind_of_instruction_under_its_number_is_no_find(withdraw: Ask, principal: Any, sandbox: Any) -> None:
+    transfer = withdraw()
+    submission = approved(transfer, principal)
+    sandbox.fault(
+        {"method": "POST", "path": "/external-cash-transfers", "phase": "applied_not_answered", "action": "reset"}
+    )
+    dispatch.send_transfer(str(submission.pk))
+    CashTransfer.objects.filter(pk=transfer.pk).update(kind=Kind.DEPOSIT)
+
+    dispatch.look_for_transfer(str(submission.pk))
+
+    found = reread(submission)
+    assert found.state == State.UNKNOWN
+    assert "IBKR has a WITHDRAWAL under this number" in found.reason
 
 
 def test_a_refusal_is_final_and_kept_in_ibkrs_words(withdraw: Ask, principal: Any, sandbox: Any) -> None:

@@ -89,6 +89,12 @@ def test_more_than_ibkr_says_can_leave_is_refused(withdraw: Ask) -> None:
     assert "USD 1,000.00" in refused(lambda: withdraw(withdrawable=known), "amount")
 
 
+def test_what_can_leave_in_another_currency_says_nothing_about_this_one(withdraw: Ask) -> None:
+    known = services.Withdrawable(Money(Decimal("1.00"), "EUR"), clock.now())
+
+    assert withdraw(withdrawable=known).status == Status.REQUESTED
+
+
 def test_an_account_that_is_not_open_and_a_withdrawal_without_a_why_are_refused(withdraw: Ask, account: Any) -> None:
     refused(lambda: withdraw(note="  "), "note")
     account.ibkr_status = "P"
@@ -121,6 +127,16 @@ def test_the_same_form_sent_twice_is_one_withdrawal(withdraw: Ask) -> None:
 
     assert withdraw(intent=intent) == withdraw(intent=intent)
     assert Submission.objects.count() == 1
+
+
+def test_the_same_form_of_another_person_finds_nothing(withdraw: Ask, operations: Any) -> None:
+    intent = uuid.uuid4()
+    withdraw(intent=intent)
+
+    with pytest.raises(Conflict):
+        withdraw(intent=intent, by=operations)
+
+    assert CashTransfer.objects.count() == 1
 
 
 def test_the_same_form_with_other_figures_is_said_not_booked(withdraw: Ask) -> None:
@@ -287,6 +303,17 @@ def test_a_bank_ibkr_no_longer_lists_is_kept_but_cannot_be_paid(account: Any, ba
     assert (bank.is_listed, bank.is_usable) == (False, False)
     assert BankInstruction.objects.get(name="Checking").is_usable
     assert BankListing.objects.get(account=account).read_at is not None
+
+
+def test_a_bank_whose_currency_changed_at_ibkr_is_new_again(account: Any, bank: BankInstruction) -> None:
+    BankListing.objects.create(account=account, read_at=clock.now())
+    assert (bank.currency, bank.appeared_at) == ("USD", None)
+    other = services.ListedBank(bank.name, bank.method, "EUR", bank.last4, "PROCESSED")
+
+    services.record_banks(account, [other], methods=("WIRE", "ACH"))
+
+    bank.refresh_from_db()
+    assert (bank.currency, bank.appeared_at is not None) == ("EUR", True)
 
 
 def test_bank_digits_are_sealed_in_the_database(bank: BankInstruction) -> None:
