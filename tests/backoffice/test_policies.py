@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from backoffice.audit.models import Entry
 from backoffice.core import clock
@@ -283,6 +284,27 @@ class TestRulings:
             make_submission(master, operations, facts=payment())
 
         make_submission(master, operations, facts=payment(accounts=("U2",)))
+
+    def test_what_is_counted_is_of_one_kind_in_a_day_of_new_york(self) -> None:
+        document = changed(limits=(Limit("order", "firm", "day", 2), Limit("withdrawal", "firm", "day", 2)))
+        instants = (datetime(2026, 11, 24, 23, tzinfo=UTC), datetime(2026, 11, 25, 4, 59, tzinfo=UTC),
+                    datetime(2026, 11, 25, 5, tzinfo=UTC))  # fmt: skip
+
+        counted = [[window for _, window in limits.windows(document, payment(), at)] for at in instants]
+
+        days = (datetime(2026, 11, 24, 5, tzinfo=UTC),) * 2 + (datetime(2026, 11, 25, 5, tzinfo=UTC),)
+        assert counted == [[("withdrawal", "firm", "day", day)] for day in days]
+
+    def test_a_limit_lets_through_all_of_itself_and_is_counted_by_one_at_a_time(self) -> None:
+        document = changed(limits=(Limit("withdrawal", "firm", "day", usd=Decimal(250)),))
+
+        with CaptureQueriesContext(connection) as queries:
+            limits.take(document, payment("250"), NOON)
+        with pytest.raises(Conflict, match="this would be more"):
+            limits.take(document, payment("0.01"), NOON)
+
+        assert any("FOR UPDATE" in query["sql"] for query in queries)
+        assert LimitCounter.objects.get().usd == 250
 
     def test_an_amount_limit_adds_up_and_a_new_window_starts_from_nothing(
         self, master: Any, operations: User, principal: User, second: User, time_machine: Any

@@ -193,6 +193,16 @@ def test_a_read_that_is_never_answered_is_given_up_after_three_attempts(bench: B
     assert bench.server.connections == 3
 
 
+@pytest.mark.parametrize("fault", [reset_after_read, *SERVER_FAILURES])
+def test_a_read_that_uses_up_a_number_of_ours_is_sent_once(bench: Bench, fault: Step) -> None:
+    bench.server.play(fault)
+
+    with pytest.raises(Unavailable):
+        bench.client.funding.bank_instructions("U1000001", method="WIRE", key="1012983")
+
+    assert bench.server.connections == 1
+
+
 def test_pauses_between_reads_differ(bench: Bench) -> None:
     bench.server.play(answer(503, {}))
 
