@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from backoffice.broker import services as broker
-from backoffice.broker.models import Gate
+from backoffice.broker.models import BrokerageSession, Gate
 from backoffice.core import clock
-from backoffice.core.errors import Conflict
+from backoffice.core.errors import Conflict, InvalidInput
 from backoffice.journal import dry_run, inquiries
 from backoffice.journal import services as journal
 from backoffice.journal.models import Inquiry, InquiryState, State, Submission
@@ -178,7 +179,9 @@ def test_a_question_nobody_answers_is_declined_by_the_named_rule(
     sandbox: Any, send: Callable[..., Order], group: AllocationGroup, time_machine: Any
 ) -> None:
     order = submit(send(group=group, quantity=Decimal(9)))
+    looks.sweep_questions()
     question = order.questions.get()
+    assert question.is_open
 
     time_machine.move_to(question.deadline)
     looks.sweep_questions()
@@ -223,6 +226,22 @@ def test_a_group_that_changed_at_ibkr_is_not_sent(
     assert [row for row in sandbox.requests() if row["path"].endswith("/orders")] == []
 
 
+def test_a_group_that_shares_otherwise_now_is_not_sent(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, desk: Any
+) -> None:
+    from backoffice.broker import client as broker
+    from backoffice.ibkr.types.allocation import GroupDefinition, GroupShare
+
+    order = send(group=group, quantity=Decimal(9))
+    other = GroupDefinition(name="Income-3", method="N", members=tuple(GroupShare(account=n) for n in NUMBERS))
+    broker.client_for(desk, lane="trading").allocation.replace_group(other)
+
+    order = submit(order)
+
+    assert (order.status, order.submission.state) == (Status.VOID, State.VOID)
+    assert "its method is N, not E" in order.ibkr_words
+
+
 def test_a_refusal_is_kept_in_ibkrs_words(sandbox: Any, send: Callable[..., Order]) -> None:
     order = send(side="BUY")
     sandbox.fault({
@@ -255,6 +274,23 @@ def test_lost_answer_is_looked_for_and_found_by_its_key(
     assert [effect["broker_id"] for effect in effects] == [order.ibkr_order_id]
     sent = [row for row in sandbox.requests() if row["method"] == "POST" and row["path"].endswith("/orders")]
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize("ours", [{"quantity": 8}, {"side": "SELL"}, {"target_name": NUMBERS[2]}])
+def test_what_is_found_under_its_key_and_is_not_what_was_sent_stays_a_doubt(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, ours: dict[str, Any]
+) -> None:
+    order = send(limit_price=far_below(instrument))
+    sandbox.fault({
+        "method": "POST", "path": "/iserver/account/[^/]+/orders$", "phase": "applied_not_answered", "action": "reset",
+    })  # fmt: skip
+    submit(order)
+    Order.objects.filter(pk=order.pk).update(**ours)
+
+    looks.look_for_order(str(order.submission_id))
+
+    submission = reread(order).submission
+    assert (submission.state, submission.observations.get().finding) == (State.UNKNOWN, "mismatch")
 
 
 def test_lost_answer_of_an_order_that_filled_is_found(sandbox: Any, send: Callable[..., Order]) -> None:
@@ -597,6 +633,40 @@ def test_a_policy_is_tried_on_what_ibkr_asked_before(
     assert [each.question.url for each in tried.answered] == [order.get_absolute_url()] * len(words)
     question.refresh_from_db()
     assert question.is_open
+
+
+def test_a_yes_to_a_question_of_an_earlier_session_does_not_leave(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, advisor: Any
+) -> None:
+    order = submit(send(group=group, quantity=Decimal(9)))
+    orders.answer(order.questions.get(), by=advisor, answer="yes")
+    BrokerageSession.objects.filter(master=order.master).update(serial=F("serial") + 1)
+    asked_before = len(sandbox.requests())
+
+    dispatch.send_reply(str(order.submission_id))
+
+    assert reread(order).submission.state == State.UNKNOWN
+    assert (len(sandbox.requests()), sandbox.ledger("order")) == (asked_before, [])
+
+
+def test_a_prompt_is_confirmed_by_no_rule_and_a_no_leaves_it_unanswered(
+    sandbox: Any, send: Callable[..., Order], group: AllocationGroup, rule: Any, advisor: Any
+) -> None:
+    order = submit(send(group=group, quantity=Decimal(9)))
+    order.questions.update(prompt_order_id="77", options=["Submit", "Discard"])
+    rule("p6", "auto")
+
+    question = orders.policy_rule(order.questions.get())
+    assert question.is_open
+    with pytest.raises(InvalidInput):
+        orders.answer(question, by=advisor, answer="yes")
+    orders.answer(question, by=advisor, answer="no")
+    asked_before = len(sandbox.requests())
+    dispatch.send_reply(str(order.submission_id))
+
+    submission = reread(order).submission
+    assert (submission.state, len(sandbox.requests())) == (State.UNKNOWN, asked_before)
+    assert "left unanswered, as was chosen" in submission.reason
 
 
 def test_an_id_no_rule_names_waits_for_a_person(

@@ -120,6 +120,22 @@ def test_without_a_reference_an_id_of_another_order_cancels_nothing(
     assert f"does not show {first.reference} in this session" in cancel.reason
 
 
+def test_an_id_that_has_become_a_like_order_s_cancels_nothing(
+    sandbox: Any, send: Callable[..., Order], instrument: Instrument, advisor: Any, desk: Any
+) -> None:
+    sandbox.config(order_numbers="session")
+    first, second = two_orders(send, instrument)
+    cancel = orders.request_cancel(first, by=advisor)
+    new_session(sandbox, desk)
+    # IBKR lists the first no more, and the second, which is like it, has its id now.
+    Order.objects.filter(pk=first.pk).update(client_order_id="T-gone", quantity=second.quantity)
+
+    dispatch.send_cancel(str(cancel.pk))
+
+    cancel.refresh_from_db()
+    assert (cancel.state, sandbox.ledger("cancel")) == (State.READY, [])
+
+
 def test_orders_under_new_ids_are_followed_and_none_is_called_an_orphan(
     sandbox: Any, send: Callable[..., Order], instrument: Instrument, desk: Any
 ) -> None:
