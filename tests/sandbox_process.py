@@ -168,12 +168,12 @@ def connected_master(db: None, sandbox: SandboxProcess, key_pair: tuple[Path, st
 
 
 @pytest.fixture
-def live_session(connected_master: Any) -> Any:
+def live_session(connected_master: Any, sandbox: SandboxProcess) -> Any:
     """The brokerage session of `connected_master`, established and primed as the keeper does it."""
     from backoffice.broker.models import BrokerageSession
     from backoffice.broker.session import Keeper
 
-    keeper = Keeper(connected_master)
+    keeper = Keeper(connected_master, sleep=sandbox.advance)  # IBKR's time passes instead of ours
     assert keeper.acquire()
     assert keeper.open()
     return BrokerageSession.objects.get(master=connected_master)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -92,14 +91,13 @@ def signed_in(connected: Connected) -> Connected:
 
 
 @pytest.fixture
-def trading(signed_in: Connected) -> Connected:
+def trading(signed_in: Connected, sandbox: SandboxProcess) -> Connected:
     """With an established and primed brokerage session."""
     session = signed_in.client.session
     session.init(compete=True)
-    deadline = monotonic() + 10
-    while not session.status().is_ready:
-        assert monotonic() < deadline, "the brokerage session was not established in time"
-        sleep(0.1)
+    if not session.status().is_ready:
+        sandbox.advance(1)
+    assert session.status().is_ready, "the brokerage session was not established in time"
     session.accounts()
     signed_in.client.portfolio.subaccounts()
     return signed_in

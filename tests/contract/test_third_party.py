@@ -27,6 +27,7 @@ from ibind.ibkr_ws import ibkr_subscriptions as subscriptions  # noqa: E402
 from ibind.support.errors import ExternalBrokerError  # noqa: E402
 
 from tests.contract.conftest import APPLE, CLIENT_ID, MASTER, USERNAME, Connected  # noqa: E402
+from tests.sandbox_process import SandboxProcess
 
 ACCOUNT, OTHER = "U1000011", "U1000012"
 # ibind knows most of IBKR's questions by their text; of the others its user names a part.
@@ -113,13 +114,11 @@ def theirs(signed_in: Connected) -> Iterator[IbkrClient]:
 
 
 @pytest.fixture
-def at_work(theirs: IbkrClient) -> IbkrClient:
+def at_work(theirs: IbkrClient, sandbox: SandboxProcess) -> IbkrClient:
     """With the brokerage session opened and primed by ibind itself."""
     theirs.initialize_brokerage_session()
-    deadline = monotonic() + 10
-    while not theirs.authentication_status().data.get("established"):
-        assert monotonic() < deadline
-        sleep(0.1)
+    sandbox.advance(1)
+    assert theirs.authentication_status().data["established"]
     theirs.receive_brokerage_accounts()
     theirs.portfolio_subaccounts()
     return theirs

@@ -160,7 +160,7 @@ def test_s09_after_the_reset_no_order_goes_out_before_the_session_was_read_and_f
     Submission.objects.update(due_at=clock.now())
     assert run(submission) == State.READY  # the window is over, and nobody has looked yet
     before = len(sandbox.requests())
-    keeper = Keeper(master)
+    keeper = Keeper(master, sleep=sandbox.advance)
     assert keeper.acquire()
     assert keeper.open()
     Submission.objects.update(due_at=clock.now())

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def new_session(sandbox: Any, master: Any) -> None:
     """Let IBKR's nightly reset end the session, and the keeper open the next one."""
     sandbox.control("POST", "session", {"username": master.username, "action": "reset"})
-    keeper = Keeper(master)
+    keeper = Keeper(master, sleep=sandbox.advance)
     BrokerageSession.objects.filter(master=master).update(lease_until=None)
     assert keeper.acquire()
     assert keeper.open()
