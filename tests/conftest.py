@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import TransactionTestCase
 
 import backoffice.celery  # noqa: F401  (as wsgi.py does: doorbells ring our broker)
+from tests import emptying
 
 pytest_plugins = [
     "tests.alone",
@@ -26,7 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Tests that need real commits clean up with TRUNCATE, so its refusal alone is lifted; the other triggers stay."""
+    """Tests that need real commits are cleaned up after. Where a table has grown large that is by TRUNCATE, so its refusal
+    alone is lifted; the other triggers stay.
+    """
+    TransactionTestCase._fixture_teardown = lambda _case: emptying.empty()
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname LIKE '%\\_no\\_truncate'")
         for table, trigger in cursor.fetchall():
