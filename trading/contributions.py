@@ -23,7 +23,7 @@ from backoffice.home.registry import (
     Tone,
 )
 from backoffice.journal import decisions, dry_run
-from backoffice.journal.models import BrokerObject, State
+from backoffice.journal.models import Orphan, State
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients import panels
@@ -159,16 +159,14 @@ def _unexplained(user: User) -> Iterator[InboxItem]:
     if not user.sees_every_book:
         return
     since = clock.now() - UNEXPLAINED_FOR
-    found = BrokerObject.objects.filter(kind="order", submission=None, first_seen_at__gte=since).order_by(
-        "first_seen_at"
-    )
+    found = Orphan.objects.filter(kind="order", first_seen_at__gte=since).order_by("first_seen_at")
     if rows := list(found[: MOST + 1]):
         numbers = ", ".join(row.broker_id for row in rows[:MOST]) + (" and more" if len(rows) > MOST else "")
         yield InboxItem(
             kind=f"trading.unexplained:{rows[-1].pk}",
             group="doubt",
             title="Orders at IBKR that nothing here explains",
-            detail=f"IBKR's numbers: {numbers}. Somebody trades elsewhere, or an order that was given up came after all."
+            detail=f"IBKR's numbers: {numbers}. Somebody trades elsewhere, or a row of ours was lost."
             " Look at them at IBKR; nothing here follows them.",
             action="Blotter",
             url=reverse("trading:blotter"),

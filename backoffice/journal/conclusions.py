@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from backoffice.core import clock
-from backoffice.journal.models import LIFECYCLE, BrokerObject, Finding, Observation, State, Submission
+from backoffice.journal.models import LIFECYCLE, Finding, Observation, Orphan, State, Submission
 
 
 def mark_unknown(submission: Submission, detail: str) -> None:
@@ -30,18 +30,11 @@ def take_as_there(current: Submission, because: str, reference: str, reason: str
         lease_until=None,
         next_look_at=None,
     )
-    saw(current.key_space, reference, current)
 
 
-def saw(kind: str, broker_id: str, submission: Submission | None) -> None:
-    """Note that something exists at IBKR, and which submission explains it."""
-    if not broker_id:
-        return
-    row, created = BrokerObject.objects.get_or_create(
-        kind=kind, broker_id=broker_id, defaults={"submission": submission, "first_seen_at": clock.now()}
-    )
-    if not created and submission is not None and row.submission_id is None:
-        BrokerObject.objects.filter(pk=row.pk, submission__isnull=True).update(submission=submission)
+def note_orphan(kind: str, broker_id: str) -> None:
+    """Note, once, that something exists at IBKR that no submission explains."""
+    Orphan.objects.get_or_create(kind=kind, broker_id=broker_id, defaults={"first_seen_at": clock.now()})
 
 
 def note(

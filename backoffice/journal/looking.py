@@ -13,7 +13,7 @@ from backoffice.audit import exchanges
 from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.journal import attempts
-from backoffice.journal.conclusions import note, refresh, saw, take_as_there
+from backoffice.journal.conclusions import note, refresh, take_as_there
 from backoffice.journal.models import DOUBTFUL, LIFECYCLE, UNSENT, AttemptOutcome, Finding, State, Submission
 from backoffice.journal.outcomes import Absent, Found, Look, Unknown
 from backoffice.people.models import User
@@ -72,7 +72,6 @@ def observe(submission: Submission, look: Look) -> bool:
                 current, to=State.REJECTED, because=f"found at IBKR: {look.source}", reference=look.reference,
                 reason=look.detail, next_look_at=None,
             )  # fmt: skip
-            saw(current.key_space, look.reference, current)
             refresh(submission, current)
             return True
         case Found():

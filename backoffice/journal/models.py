@@ -1,4 +1,4 @@
-"""Submission, Approval, Release, Attestation, Attempt, Observation, BrokerObject, Inquiry, Heartbeat."""
+"""Submission, Approval, Release, Attestation, Attempt, Observation, Orphan, Inquiry, Heartbeat."""
 
 import hashlib
 import json
@@ -376,12 +376,11 @@ class Observation(models.Model):
         ordering = ["at", "id"]
 
 
-class BrokerObject(models.Model):
-    """Something that exists at IBKR; without a submission it is an orphan."""
+class Orphan(models.Model):
+    """Something that exists at IBKR and that no submission explains."""
 
     kind = models.CharField(max_length=20)
     broker_id = models.CharField(max_length=60)
-    submission = models.ForeignKey(Submission, null=True, on_delete=models.PROTECT, related_name="broker_objects")
     first_seen_at = models.DateTimeField()
 
     class Meta:

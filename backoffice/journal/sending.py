@@ -19,7 +19,7 @@ from backoffice.core.errors import Conflict
 from backoffice.core.fields import DecimalEncoder
 from backoffice.ibkr import errors as ibkr
 from backoffice.journal import attempts
-from backoffice.journal.conclusions import mark_unknown, note, refresh, saw, take_as_there
+from backoffice.journal.conclusions import mark_unknown, note, refresh, take_as_there
 from backoffice.journal.models import (
     DOUBTFUL,
     LIFECYCLE,
@@ -211,7 +211,6 @@ def settle(submission: Submission, outcome: Outcome) -> bool:
     match outcome:
         case Accepted(reference=reference):
             LIFECYCLE.move(current, to=State.ACKED, because="IBKR took it", reference=reference)
-            saw(current.key_space, reference, current)
         case Refused(reason=reason):
             LIFECYCLE.move(current, to=State.REJECTED, because=reason, reason=reason)
         case Asked():

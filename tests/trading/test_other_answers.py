@@ -12,7 +12,7 @@ from backoffice.broker.models import BrokerageSession
 from backoffice.broker.session import Keeper
 from backoffice.core import clock
 from backoffice.home import selectors as today
-from backoffice.journal.models import BrokerObject, State, Submission
+from backoffice.journal.models import Orphan, State, Submission
 from clients.models import Account
 from tests.trading.conftest import NUMBERS
 from tests.trading.test_dispatch import desk, far_below, follow, group, instrument, reread, send, submit  # noqa: F401 (fixtures)
@@ -150,7 +150,7 @@ def test_orders_under_new_ids_are_followed_and_none_is_called_an_orphan(
     Order.objects.filter(pk=first.pk).update(status=Status.CANCELLED)  # not followed any more, and still listed
     new_session(sandbox, desk)
     sync.sync_orders()
-    assert not BrokerObject.objects.filter(kind="order").exists()
+    assert not Orphan.objects.filter(kind="order").exists()
 
 
 def test_an_order_that_was_given_up_and_works_at_ibkr_after_all_is_told_once(
@@ -178,7 +178,7 @@ def test_an_order_that_nobody_looks_for_any_more_is_told_as_one_that_nothing_exp
         sync.sync_orders()
 
     number = sandbox.ledger("order", order.client_order_id)[0]["broker_id"]
-    assert [row.broker_id for row in BrokerObject.objects.filter(kind="order", submission=None)] == [number]
+    assert [row.broker_id for row in Orphan.objects.filter(kind="order")] == [number]
     details = [item.detail for item in contributions.inbox(operations) if item.kind.startswith("trading.unexplained")]
     assert len(details) == 1
     assert number in details[0]

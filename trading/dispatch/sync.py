@@ -150,7 +150,7 @@ def _note_orphan(master: MasterAccount, row: LiveOrder) -> None:
     ours = Order.objects.filter(master=master).exclude(forgotten)
     named = ours.filter(client_order_id=row.client_order_id) if row.client_order_id else None
     if not (ours.filter(ibkr_order_id=row.order_id) if named is None else named).exists():
-        conclusions.saw("order", row.order_id, None)
+        conclusions.note_orphan("order", row.order_id)
 
 
 def sync_portfolios() -> None:
