@@ -3,6 +3,9 @@
 The journal is the ground below the apps: a subject is reached by its name, and its page by its own address.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.forms import Form
@@ -76,44 +79,45 @@ def _draw(request: HttpRequest, listed: selectors.Listed, **filled: Form) -> Htt
 @requires("journal.release")
 def submission_release(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One of two people's word that it may be sent again, under its own key."""
-    listed = _listed(request, pk)
-    form = ReleaseForm(request.POST)
-    if form.is_valid():
-        try:
-            journal.release(listed.submission, by=_reader(request), evidence=form.cleaned_data["evidence"])
-            return redirect(listed.url or request.path.removesuffix("release/"))
-        except (Conflict, NotPermitted) as error:
-            form.add_error(None, str(error))
-    return _draw(request, listed, release_form=form)
+    listed, by = _listed(request, pk), _reader(request)
+    return _decide(request, listed, release_form=(ReleaseForm, partial(journal.release, listed.submission, by=by)))
 
 
 @require_POST
 @requires("journal.release")
 def submission_give_up(request: HttpRequest, pk: UUID) -> HttpResponse:
     """What is absent at IBKR is not sent again; the app whose row it is about closes that within seconds."""
-    listed = _listed(request, pk)
-    form = GivingUpForm(request.POST)
-    if form.is_valid():
-        try:
-            if listed.submission.state != State.ABSENT:
-                raise Conflict("Only what is absent at IBKR can be given up here.")
-            journal.withdraw(listed.submission, by=_reader(request), reason=form.cleaned_data["reason"])
-            return redirect(listed.url or request.path.removesuffix("give-up/"))
-        except Conflict as error:
-            form.add_error(None, str(error))
-    return _draw(request, listed, giving_up_form=form)
+    listed, by = _listed(request, pk), _reader(request)
+
+    def give_up(reason: str) -> None:
+        if listed.submission.state != State.ABSENT:
+            raise Conflict("Only what is absent at IBKR can be given up here.")
+        journal.withdraw(listed.submission, by=by, reason=reason)
+
+    return _decide(request, listed, giving_up_form=(GivingUpForm, give_up))
 
 
 @require_POST
 @requires("journal.release")
 def submission_attest(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One of two people's word that IBKR has nothing of it; the second makes it absent, and nothing leaves by it."""
-    listed = _listed(request, pk)
-    form = AttestationForm(request.POST)
+    listed, by = _listed(request, pk), _reader(request)
+    act = partial(journal.attest, listed.submission, by=by)
+    return _decide(request, listed, attestation_form=(AttestationForm, act))
+
+
+def _decide(
+    request: HttpRequest, listed: selectors.Listed, **posted: tuple[type[Form], Callable[..., Any]]
+) -> HttpResponse:
+    """Do what was posted, a form under its name on the page and the act it asks for, and show what it came to; or draw the
+    page with what is wrong.
+    """
+    ((name, (kind, act)),) = posted.items()
+    form = kind(request.POST)
     if form.is_valid():
         try:
-            journal.attest(listed.submission, by=_reader(request), evidence=form.cleaned_data["evidence"])
-            return redirect(request.path.removesuffix("attest/"))
+            act(**form.cleaned_data)
+            return redirect("journal:submission_detail", pk=listed.submission.pk)
         except (Conflict, NotPermitted) as error:
             form.add_error(None, str(error))
-    return _draw(request, listed, attestation_form=form)
+    return _draw(request, listed, **{name: form})
