@@ -72,6 +72,15 @@ def test_a_harmless_semicolon_stays_as_it_was() -> None:
     assert exports.safe("Roof; first half - 50%") == "Roof; first half - 50%"
 
 
+@pytest.mark.parametrize("name", sorted(EXPORTS))
+def test_each_export_begins_with_the_mark_once_so_that_names_keep_their_accents(
+    name: str, visitors: dict[str, Visitor]
+) -> None:
+    text = visitors[EXPORTS[name]].ask("GET", reverse(name)).text
+
+    assert (text[0], text.count("\ufeff")) == ("\ufeff", 1)
+
+
 @pytest.mark.row(id="Z07")
 @pytest.mark.parametrize("name", sorted(EXPORTS))
 def test_no_export_starts_a_formula_whatever_its_rows_hold(name: str, firm: Firm, visitors: dict[str, Visitor]) -> None:

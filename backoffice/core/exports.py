@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 RowT = TypeVar("RowT")
 
 ROWS_AT_MOST = 5000
+MARK = "\ufeff"  # begins a file as UTF-8, so that names keep their accents in Excel
 CUT = f"Cut here: a file holds {ROWS_AT_MOST:,} rows, and there are more. Narrow the list and export it again."
 # What starts a formula, in any width, and the white space and control characters some programs skip before it.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -36,10 +37,10 @@ def cut(found: Sequence[RowT]) -> tuple[Sequence[RowT], list[list[str]]]:
 
 
 def csv_bytes(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Return a CSV file (RFC 4180, UTF-8 with its mark, so that names keep their accents in Excel)."""
+    """Return a CSV file (RFC 4180, UTF-8 with its mark)."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
     writer.writerow(head)
     for row in rows:
         writer.writerow([safe(value) for value in row])
-    return text.getvalue().encode("utf-8-sig")
+    return (MARK + text.getvalue()).encode()

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -109,7 +110,7 @@ def client_export(request: HttpRequest) -> StreamingHttpResponse:
     )  # fmt: skip
     day = clock.today(clock.NEW_YORK).isoformat()
     return StreamingHttpResponse(
-        rows,
+        chain([exports.MARK], rows),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="clients-{day}.csv"'},
     )
