@@ -32,7 +32,7 @@ class NoticePreferenceForm(forms.ModelForm):  # type: ignore[type-arg]  # not su
             "quiet_from": "Quiet from", "quiet_to": "Quiet until",
         }  # fmt: skip
         help_texts = {
-            "urgent": "Unread after 15 minutes, they go to the principals too, also in your quiet hours.",
+            "urgent": "Unread or put off, they go to the principals too after 15 minutes, also in your quiet hours.",
             "quiet_to": "The same time twice means no quiet hours. Nothing is lost: it comes when they end.",
         }
         widgets = {

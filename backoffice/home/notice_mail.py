@@ -1,4 +1,4 @@
-"""Notices by e-mail: at once, in a daily digest, and to others when nobody has looked.
+"""Notices by e-mail: at once, in a daily digest, and to others when nobody is on it.
 
 An e-mail says how many matters of which group wait and for how long, and where to look. It names nobody: what it is about
 is behind sign-in. A matter is marked only after its e-mail has left, so a failing mail server delays and never loses.
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import send_mail
+from django.db.models import Q
 from django.urls import reverse
 
 from backoffice.audit import services as audit
@@ -84,19 +85,24 @@ def _digest(user: User, wish: NoticePreference, now: datetime) -> int:
 
 
 def _escalate(principals: list[User], now: datetime) -> int:
-    """Tell the principals of urgent matters that nobody they need has looked at. Quiet hours do not hold this back."""
+    """Tell the principals of urgent matters that nobody they need is on. Quiet hours do not hold this back.
+
+    Whoever has opened one is on it; whoever has put it off is not, however long it may wait by their word.
+    """
     # What stood for somebody whose account was closed since is compared with nothing any more, and looks open for ever.
     late = notices.urgent(Notice.objects.standing()).filter(
-        user__is_active=True, read_at__isnull=True, escalated_at__isnull=True, since__lte=now - ESCALATE_AFTER
-    )
-    seen = set(Notice.objects.standing().filter(read_at__isnull=False).values_list("kind", flat=True))
-    unseen = [notice for notice in late if notice.kind not in seen]
-    by_kind = list({notice.kind: notice for notice in unseen}.values())
+        Q(read_at__isnull=True) | Q(snoozed_until__gt=now),
+        user__is_active=True, escalated_at__isnull=True, since__lte=now - ESCALATE_AFTER,
+    )  # fmt: skip
+    opened = Notice.objects.standing().filter(read_at__isnull=False).exclude(snoozed_until__gt=now)
+    taken_up = set(opened.values_list("kind", flat=True))
+    left = [notice for notice in late if notice.kind not in taken_up]
+    by_kind = list({notice.kind: notice for notice in left}.values())
     if not by_kind:
         return 0
-    sent = sum(_send(user, f"Nobody has looked: {_subject(by_kind)}", by_kind, now) for user in principals)
+    sent = sum(_send(user, f"Nobody is on it: {_subject(by_kind)}", by_kind, now) for user in principals)
     if sent:
-        Notice.objects.filter(kind__in=[each.kind for each in unseen]).update(escalated_at=now)
+        Notice.objects.filter(kind__in=[each.kind for each in left]).update(escalated_at=now)
         audit.record("home.escalate", by=None, summary=f"Escalated {len(by_kind)} urgent matters to {sent} principals")
     return sent
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput
-from backoffice.home import notices, paging, registry
+from backoffice.home import formats, notice_mail, notices, paging, registry
 from backoffice.home.forms import NoticePreferenceForm, SnoozeForm
 from backoffice.home.models import Notice
 from backoffice.home.parts import View
@@ -84,7 +84,12 @@ def notice_snooze(request: HttpRequest, pk: Any) -> HttpResponse:
         else:
             return redirect("home:notice_list")
     status = 422 if form.is_bound else 200
-    return render(request, "home/notice_snooze.html", {"form": form, "notice": notice}, status=status)
+    context = {
+        "form": form,
+        "notice": notice,
+        "told_after": formats.span(notice_mail.ESCALATE_AFTER) if notices.is_urgent(notice) else "",
+    }
+    return render(request, "home/notice_snooze.html", context, status=status)
 
 
 @require_POST

@@ -2,7 +2,8 @@
 
 The inbox says what needs a person now. `note` compares it with what was written last: what is new becomes a notice, what is
 no longer there is over. A matter that got worse is unread again. Putting off hides a matter from the person's own inbox
-until a time, for a reason; it goes on standing for everybody else.
+until a time, for a reason; it goes on standing for everybody else, and what is urgent still goes to the principals
+(`notice_mail`).
 """
 
 from contextlib import ExitStack

@@ -213,7 +213,33 @@ def test_what_nobody_looked_at_goes_to_the_principals_once_even_in_their_quiet_h
     assert (notice_mail.deliver(), notice_mail.deliver()) == (1, 0)
 
     assert mail.outbox[0].to == [principal.email]
-    assert mail.outbox[0].subject == "Nobody has looked: 1 matter needs you"
+    assert mail.outbox[0].subject == "Nobody is on it: 1 matter needs you"
+
+
+def test_putting_off_what_is_urgent_does_not_keep_it_from_the_principals(
+    advisor: Any, other_advisor: Any, principal: Any, waiting: Any, time_machine: Any
+) -> None:
+    for user in (advisor, other_advisor, principal):
+        never_quiet(user, urgent="none", other="none")
+    question = item("order.question:1", "answer", "bad", since=clock.now())
+    waiting[advisor.email] = [question, item("order.question:2", "answer", "bad", since=clock.now()), item("a.task:3")]
+    waiting[other_advisor.email] = waiting[advisor.email][1:2]
+    notices.note_everybody()
+    browser = browser_of(advisor)
+    for notice in Notice.objects.filter(user=advisor):
+        page = browser.get(reverse("home:notice_snooze", args=[notice.pk])).content.decode()
+        assert ("once it has stood for 15 min, they are told" in page) == (notice.group == "answer")
+        notices.snooze(notice, until=clock.now() + timedelta(days=7), reason="Client travels", by=advisor)
+    notices.mark_read(Notice.objects.get(user=other_advisor), by=other_advisor)  # the second question has somebody
+    assert notice_mail.deliver() == 0
+    time_machine.move_to(clock.now() + timedelta(minutes=16))
+
+    assert (notice_mail.deliver(), notice_mail.deliver()) == (1, 0)
+
+    assert mail.outbox[0].to == [principal.email]
+    assert [notice.kind for notice in Notice.objects.filter(escalated_at__isnull=False)] == ["order.question:1"]
+    page = browser.get(reverse("home:notice_snooze", args=[Notice.objects.get(escalated_at__isnull=False).pk]))
+    assert "The principals were told that nobody is on it." in page.content.decode()
 
 
 def test_what_stood_for_a_closed_account_is_not_handed_on_for_ever(
