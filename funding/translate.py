@@ -4,6 +4,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from backoffice.core.money import Money, minor_unit
+from backoffice.ibkr.types.funding import LARGEST_WITHDRAWAL_USD
 from funding.models import CashTransfer, Kind, Status
 
 # IBKR's instructionStatus (account-management.md 12). A word that is not here changes nothing and flags the row.
@@ -25,8 +26,7 @@ USABLE_WORDS: dict[str, tuple[str, str]] = {
 
 INSTRUCTION_TYPES = {Kind.WITHDRAWAL: "WITHDRAWAL", Kind.DEPOSIT: "DEPOSIT"}
 
-# IBKR takes at most this much per withdrawal by this way (account-management.md 14.1); more goes through its portal.
-API_LIMIT = Money(Decimal(100_000), "USD")
+API_LIMIT = Money(LARGEST_WITHDRAWAL_USD, "USD")
 
 # About what one unit is worth in USD. It only decides whether the form stops an amount IBKR's limit would stop anyway;
 # no money is ever computed with it, and a currency that is not here is left to IBKR.

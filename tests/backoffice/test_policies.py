@@ -98,6 +98,10 @@ class TestDocument:
         [
             {"approvals": ()},
             {"approvals": (ApprovalRule("withdrawal", 1, younger_than_days=7),)},
+            {"approvals": (ApprovalRule("withdrawal", 1, above_usd=Decimal(900_000_000_000)),)},
+            {"approvals": (ApprovalRule("withdrawal", 1, above_usd=Decimal(100_000)),)},
+            {"approvals": (ApprovalRule("withdrawal", 1, younger_than_days=7, above_usd=Decimal(10)),)},
+            {"approvals": (ApprovalRule("withdrawal", 0), ApprovalRule("withdrawal", 2, above_usd=Decimal(200_000)))},
             {"approvals": (*FIRST.approvals, ApprovalRule("tea", 1))},
             {"limits": (Limit("order", "firm", "day"),)},
             {"limits": (Limit("order", "firm", "day", 1), Limit("order", "firm", "day", 2))},
@@ -109,6 +113,14 @@ class TestDocument:
     def test_a_document_that_contradicts_itself_or_opens_the_door_is_refused(self, changes: Any) -> None:
         with pytest.raises(InvalidInput):
             documents.check(changed(**changes))
+
+    def test_a_second_person_may_be_needed_from_any_amount_below_the_largest_there_can_be(self) -> None:
+        documents.check(changed(approvals=(ApprovalRule("withdrawal", 1, above_usd=Decimal("99999.99")),)))
+
+    def test_a_version_that_was_agreed_before_the_floor_rose_is_still_read(self) -> None:
+        document = changed(approvals=(ApprovalRule("withdrawal", 1, above_usd=Decimal(900_000)),))
+
+        assert documents.read(document.as_text()) == document
 
     def test_a_text_with_a_name_nobody_knows_is_not_a_policy(self) -> None:
         with pytest.raises(InvalidInput, match="This is not a policy"):

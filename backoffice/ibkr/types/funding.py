@@ -11,6 +11,7 @@ from backoffice.ibkr.types.base import Answer, Request
 from backoffice.ibkr.types.people import AccountId, Currency
 
 PositiveAmount = Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=4, allow_inf_nan=False)]
+LARGEST_WITHDRAWAL_USD = Decimal(100_000)  # by this API (account-management.md 14.1); more goes through the portal
 FINAL_STATUSES = frozenset({"PROCESSED", "REJECTED"})
 
 
@@ -29,7 +30,7 @@ class DepositNotice(Request):
 
 
 class Withdrawal(Request):
-    """Money to be paid out to a saved bank instruction. IBKR takes at most USD 100,000 each by API."""
+    """Money to be paid out to a saved bank instruction. IBKR takes at most LARGEST_WITHDRAWAL_USD each by API."""
 
     account_id: AccountId
     currency: Currency

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from backoffice.core.errors import InvalidInput
+from backoffice.ibkr.types.funding import LARGEST_WITHDRAWAL_USD
 from backoffice.people.models import Role
 
 
@@ -216,7 +217,10 @@ def _plain(value: Any) -> str:
 
 
 def read(text: str) -> Document:
-    """Return the checked document of a stored text. Raises InvalidInput, also for a name nobody knows."""
+    """Return the document of a stored text. Raises InvalidInput where it contradicts itself, or has a name nobody knows.
+
+    A stored version was agreed by two people, so it is read also where the floor of `check` has risen since.
+    """
     try:
         raw = json.loads(text)
         document = Document(
@@ -235,22 +239,32 @@ def read(text: str) -> Document:
         )
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise InvalidInput("document", "This is not a policy.", "Make the change on the policy's own form.") from error
-    check(document)
+    _check_form(document)
     return document
 
 
 def check(document: Document) -> None:
-    """Raise InvalidInput where the document contradicts itself or opens what must stay closed."""
+    """Raise InvalidInput where the document contradicts itself or opens what must stay closed.
+
+    The floor is tried at the largest withdrawal there can be, not at one that nobody can make: a rule that begins above it
+    never holds anything back. Rules only add to each other, so what holds there holds for every larger amount too.
+    """
+    _check_form(document)
+    largest = Facts("withdrawal", LARGEST_WITHDRAWAL_USD)
+    if Document(approvals=document.approvals).rule_on(largest, _ANY_DAY).approvals < 1:
+        raise InvalidInput(
+            "approvals",
+            f"A withdrawal of USD {LARGEST_WITHDRAWAL_USD:,.0f}, IBKR's largest, would leave without a second person.",
+            "Keep one rule for withdrawals of any destination age that begins below it and asks for at least one.",
+        )
+
+
+def _check_form(document: Document) -> None:
     for rule in document.approvals:
         if rule.kind not in APPROVABLE or rule.roles not in APPROVERS.values():
             raise InvalidInput("approvals", "A rule names a kind or a role that cannot be used here.")
         if not 0 <= rule.approvals <= 5 or rule.above_usd < 0 or rule.younger_than_days < 0:
             raise InvalidInput("approvals", "A rule asks for none to five people, above zero or more.")
-    if Document(approvals=document.approvals).rule_on(Facts("withdrawal", Decimal("1e12")), _ANY_DAY).approvals < 1:
-        raise InvalidInput(
-            "approvals", "Large withdrawals would leave without a second person.",
-            "Keep one rule for withdrawals of any destination age that asks for at least one.",
-        )  # fmt: skip
     seen = set()
     for limit in document.limits:
         if limit.kind not in LIMITED or limit.scope not in SCOPES or limit.window not in WINDOWS:
