@@ -80,7 +80,6 @@ SCOPE_WORDS = {
     "home.view_today": "Read Today and the notices",
     "clients.view": "Read clients, accounts and applications",
     "clients.apply": "Write applications",
-    "clients.open_portal": "Open IBKR's portal for a client",
     "clients.view_retention": "Read how long personal data is kept",
     "clients.hold": "Place a legal hold",
     "funding.view": "Read transfers and bank instructions",
@@ -112,6 +111,7 @@ STEP_UP = _STEP_UP_TO_READ | {
     "clients.submit",
     "clients.maintain",
     "clients.reveal",
+    "clients.open_portal",  # signs in with the client's rights
     "clients.release_hold",
     "clients.destroy",
     "funding.send",

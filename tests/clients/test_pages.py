@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,12 +16,14 @@ from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.home import registry, selectors
 from backoffice.journal.models import Inquiry, Submission
+from backoffice.people import policy
 from clients import translate
 from clients.models import AccountTask, Application, Client, Document, MaintenanceRequest
 from clients.selectors import today
 from clients.services import applications, drafts, maintenance, people
 from clients.services.applications import SeenTask
 from tests import papers
+from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Any]
@@ -634,6 +637,29 @@ def test_the_way_into_the_portal_of_a_client_lost_meanwhile_is_shut(
     assert answer.status_code == 404
     assert "portal.example" not in answer.content.decode() + str(answer.headers)
     assert Entry.objects.filter(action="clients.open_portal").count() == 1
+
+
+def test_the_portal_asks_who_it_is_and_its_link_still_works_once(
+    open_account: Make, master: Any, advisor: Any, browse: Any
+) -> None:
+    address, browser = reverse("clients:account_portal", args=[open_account(master).pk]), browse(advisor)
+    session = browser.session
+    del session["proven_at"]
+    session.save()
+
+    asked = browser.post(address, {"page": "AccountSettings"})
+    assert asked["Location"] == f"/account/reauthenticate/?next={quote(address, safe='')}"
+    assert not Inquiry.objects.filter(kind="clients.answer_portal_link").exists()
+    waits = browser.post(asked["Location"], {"password": PASSWORD, "next": address})["Location"]
+
+    inquiry = Inquiry.objects.get(kind="clients.answer_portal_link")
+    assert waits == reverse("clients:portal_wait", args=[inquiry.pk])
+    assert inquiry.params["page"] == "AccountSettings"
+    inquiry.answer_text, inquiry.state = '{"url": "https://portal.example/sso"}', "answered"
+    inquiry.save()
+    assert browser.get(waits)["Location"] == "https://portal.example/sso"
+    assert browser.get(waits).status_code == 404
+    assert "clients.open_portal" not in policy.SCOPE_WORDS
 
 
 def test_whoever_changes_one_field_of_a_draft_still_leaves_a_line_when_the_rest_is_shown(
