@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from django.db.models.functions import Length
+
 from backoffice.home import registry
 from backoffice.home.registry import Count, DemonstrationLoader, InboxItem, NavigationEntry, SearchHit
 from backoffice.people.models import User
@@ -56,10 +58,18 @@ def inbox(user: User) -> Iterator[InboxItem]:
 
 
 def search(user: User, text: str) -> Iterable[SearchHit]:
-    """Find held reports by the account's number or the client's name, the newest first."""
+    """Find held reports by the account's number, the client's name, the period, or a period of one of them; newest first."""
     if not may(user, "reporting.view") or len(text) < 3:
         return []
-    found = Report.objects.visible_to(user).filter(account__in=accounts_meant(user, text), version__gt=0)
+    held = Report.objects.visible_to(user).filter(version__gt=0).select_related("account")
+    period, whose = translate.period_typed(text)
+    if not period:
+        found = held.filter(account__in=accounts_meant(user, text)).order_by("-period")
+    elif whose:
+        of_them = held.filter(account__in=accounts_meant(user, whose), period__startswith=period)
+        found = of_them.order_by(Length("period"), "-period")  # the month's own before its days
+    else:  # in the index's own order: sorting every account's of one month would take long among many
+        found = held.filter(granularity=translate.granularity_of(period), period=period).order_by()
     return [
         SearchHit(
             f"{each.get_granularity_display()} statement, {translate.period_words(each.period)}",
@@ -68,5 +78,5 @@ def search(user: User, text: str) -> Iterable[SearchHit]:
             each.get_absolute_url(),
             "file-type-pdf",
         )
-        for each in found.select_related("account").order_by("-period")[:4]
+        for each in found[:4]
     ]

@@ -28,7 +28,8 @@ SYLLABLES = ("an", "bel", "cor", "da", "el", "fen", "gra", "hol", "is", "jor", "
              "sa", "tor", "ul", "ve", "wyn", "ya", "zu")  # fmt: skip
 # What people type, from two letters of half the firm to a reference one row has.
 TYPED = ("an", "mo", "anmo", "belcor", "an mor", "corda elfen", "nobody", "U2", "U20", "U200000", "U2000077", "4321",
-         "T-76", "T-5001", "76", "5000077", "900040", "BO-000000000775", "SYM7", "' OR 1=1 --")  # fmt: skip
+         "T-76", "T-5001", "76", "5000077", "900040", "BO-000000000775",
+         "bo-000000", "October 2026", "U2000077 202610", "SYM7", "' OR 1=1 --")  # fmt: skip
 
 
 def main() -> int:

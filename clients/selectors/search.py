@@ -1,5 +1,6 @@
-"""What the search of the frame finds here: clients, accounts and applications, by name, number, reference or last four."""
+"""What the search of the frame finds here: clients, accounts and applications, by name, number, key or last four."""
 
+import re
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from clients.models import Account, Application, Client
 MOST = 4
 # Whoever types half a name means one of the first few; what belongs to more accounts than that helps nobody.
 MOST_ACCOUNTS = 8
+_KEY = re.compile(r"(?:BO-?)?(?P<unique>[0-9A-F]{6,12})(?:\.\d+)?", re.IGNORECASE)  # an application's, or its beginning
 _SEALED = ("email", "phone", "date_of_birth", "residence", "tax_number")
 
 
@@ -68,4 +70,7 @@ def _numbers(client: Client) -> str:
 def _applications(user: User, text: str, typed: str) -> "list[Application]":
     mine = Application.objects.visible_to(user).defer("draft_text", "refusal_text").order_by("-created_at")
     named = list(mine.unfinished().named(text)[:MOST])
-    return named or list(mine.filter(external_id=typed)[:MOST])
+    if named or (key := _KEY.fullmatch(typed)) is None:
+        return named
+    # After a refusal the next sending has a key of its own, ".2": whoever has the first one means the same application.
+    return list(mine.filter(external_id__startswith=f"BO-{key['unique'].lower()}")[:MOST])

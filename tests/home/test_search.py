@@ -11,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from backoffice.audit.models import Entry
+from backoffice.core import clock
 from backoffice.embedded import bench_search
 from backoffice.people.models import Book
-from clients.models import Account, Client
+from clients.models import Account, Application, Client
 
 pytestmark = pytest.mark.django_db
 MOST_PAGES = 20_000  # of 8 kB, in memory: about 20 ms
@@ -143,7 +144,20 @@ def test_an_answer_reads_little_among_a_hundred_thousand_clients_with_accounts_m
         )
         cursor.execute("ANALYZE clients_client")
 
-    typed = ("first12", "last99999", "fi", "an mor", "nobody", "U20", "4321", "T-76", "5000075")
+    typed = (
+        "first12",
+        "last99999",
+        "fi",
+        "an mor",
+        "nobody",
+        "U20",
+        "4321",
+        "T-76",
+        "5000075",
+        "202610",
+        "U20 202610",
+        "000000",
+    )
     costs = {(user.role, text): cost_of(user, text) for user in people for text in typed}
 
     assert max(cost.pages for cost in costs.values()) < MOST_PAGES, costs
@@ -166,13 +180,40 @@ def test_each_kind_of_thing_is_found_by_its_number_or_its_persons_name(principal
         account.number: ("U2000075", "Withdrawal 5000075", "Monthly statement", "T-76"),
         account.client.name: ("U2000075", "Withdrawal 5000075", "Monthly statement", "T-76"),
         "T-76": ("T-76",), "900075": ("T-76",), "5000075": ("Withdrawal 5000075",),
-        transfer.instruction_id: ("Withdrawal 5000075",), "BO-000000000075": ("Application",),
+        transfer.instruction_id: ("Withdrawal 5000075",),
+        **dict.fromkeys(("BO-000000000075", "bo-000000000075", "000000000075"), ("Application",)),
+        **dict.fromkeys(("202610", "2026-10", "October 2026"), ("Monthly statement, October 2026",)),
+        **dict.fromkeys(
+            ("U2000075 202610", f"{account.client.name} oct 2026", "October 2026 U2000075"),
+            ("Monthly statement, October 2026", "U2000075, version 1"),
+        ),
         "0075": (account.client.name, "Tax number ending 0075", "Withdrawal 5000075"),
     }  # fmt: skip
 
     for typed, titles in expected.items():
         found = asking(principal, typed)
         assert [title for title in titles if title not in found] == [], typed
+
+
+def test_an_application_that_was_refused_is_found_by_the_key_it_was_first_sent_with(principal: Any) -> None:
+    bench_search.fill(100)
+    Application.objects.filter(external_id="BO-000000000075").update(external_id="BO-000000000075.3")
+
+    for typed in ("BO-000000000075", "BO-000000000075.2", "bo-000000000075.3"):
+        assert asking(principal, typed).count("Application") == 1, typed
+
+
+def test_a_report_of_another_period_or_account_is_not_found(principal: Any, other_advisor: Any) -> None:
+    bench_search.fill(100)
+    account = Account.objects.get(number="U2000075")
+    account.reports.create(granularity="daily", period="20261030", state="held", version=1, offered_at=clock.now())
+
+    found = asking(principal, "U2000075 Oct 2026")
+    assert found.index("Monthly statement, October 2026") < found.index("Daily statement, 30 October 2026")
+    assert "Daily statement" in asking(principal, "30 Oct 2026")
+    for typed in ("U2000075 202609", "September 2026", "202613", "31 Feb 2026", "2025"):
+        assert "statement" not in asking(principal, typed), typed
+    assert "statement" not in asking(other_advisor, "202610")
 
 
 def test_what_is_typed_stays_out_of_the_address(advisor: Any, book: Book) -> None:
