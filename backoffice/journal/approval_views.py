@@ -178,6 +178,8 @@ def _draw(
     status: int = 200,
 ) -> HttpResponse:
     submission, user = listed.submission, _reader(request)
+    papers = list(submission.evidence.select_related("added_by").defer("content"))
+    may_add = submission.state == State.PROPOSED and may(user, "journal.add_evidence")
     document = policies.in_force().document
     review = decisions.review(submission, listed.subject)
     may_decide = (
@@ -195,14 +197,15 @@ def _draw(
         "flags": [FLAGS.get(flag, flag) for flag in submission.flags],
         "payload": selectors.payload_facts(submission),
         "approvals": list(submission.approvals.select_related("approver")),
-        "papers": list(submission.evidence.select_related("added_by").defer("content")),
+        "papers": papers,
         "rejection": getattr(submission, "rejection", None),
         "due_at": submission.created_at + timedelta(minutes=document.approval_minutes),
         "is_waiting": submission.state == State.PROPOSED,
         "is_maker": submission.maker_id == user.pk,
         "may_decide": may_decide,
         "who_decides": f"Somebody else decides: {_who(submission)}.",
-        "may_add": submission.state == State.PROPOSED and may(user, "journal.add_evidence"),
+        "may_add": may_add and len(papers) < decisions.MOST_PAPERS,
+        "full": decisions.FULL if may_add and len(papers) >= decisions.MOST_PAPERS else "",
         "error": error,
         "reason": reason,
         "amount_form": amount_form or (TypedAmountForm(review.amount.amount) if review.amount else None),

@@ -23,6 +23,8 @@ from backoffice.people.policy import may
 MOST_AT_ONCE = 50
 YOUNG = timedelta(days=30)  # bank details that are no routine yet
 LONGEST_NAME = 80
+MOST_PAPERS = 20  # beside one submission, of 10 MB each: the whole case of a transfer, and no archive
+FULL = f"{MOST_PAPERS} papers are kept beside this, and no more can be. Join what belongs together into one file next time."
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def headline(submission: Submission, subject: Any) -> Headline:
 def add_evidence(submission: Submission, *, name: str, content: bytes, by: User) -> Evidence:
     """Keep a checked paper beside something that is not sent yet. The same file twice is one paper.
 
-    Raises NotPermitted, Conflict once it is decided, InvalidInput on `file` for what may not be kept.
+    Raises NotPermitted, Conflict once it is decided or has MOST_PAPERS, InvalidInput on `file` for what may not be kept.
     """
     if not may(by, "journal.add_evidence"):
         raise NotPermitted("Your role may read papers here, not add any.")
@@ -92,6 +94,8 @@ def add_evidence(submission: Submission, *, name: str, content: bytes, by: User)
     kept: Evidence | None = locked.evidence.filter(sha256=sha256).first()
     if kept is not None:
         return kept
+    if locked.evidence.count() >= MOST_PAPERS:
+        raise Conflict(FULL)
     paper = Evidence.objects.create(
         submission=locked,
         file_name=uploads.short_name(name, safe.extension, longest=LONGEST_NAME),

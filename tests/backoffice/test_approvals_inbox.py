@@ -19,9 +19,10 @@ from backoffice.home import notice_mail, notices, registry, second_persons
 from backoffice.home.models import Notice
 from backoffice.journal import decisions, sending
 from backoffice.journal import services as journal
-from backoffice.journal.models import CLAIM_LASTS, Answer, Approval, Rejection, State, Submission
+from backoffice.journal.models import CLAIM_LASTS, Answer, Approval, Evidence, Rejection, State, Submission
 from backoffice.people.models import Role, User
 from backoffice.people.policies.document import FIRST
+from tests import papers
 from tests.backoffice.test_policies import payment, put_in_force
 from tests.journal_rows import make_submission
 
@@ -340,6 +341,26 @@ class TestPages:
         answer = visit(principal).post(reverse("journal:approval_decide", args=[submission.pk]), typed)
 
         assert "Wrong bank</textarea>" in answer.content.decode()
+
+    def test_papers_end_at_twenty_and_the_page_says_so(self, master: Any, operations: User) -> None:
+        submission = make_submission(master, operations, facts=payment())
+        one = decisions.add_evidence(submission, name="call-back.pdf", content=papers.pdf(), by=operations)
+        Evidence.objects.bulk_create(
+            Evidence(submission=submission, file_name=f"{n}.pdf", content_type="application/pdf", size=1, sha256=f"{n:064}",
+                     content="", added_by=operations, added_at=clock.now()) for n in range(19)
+        )  # fmt: skip
+        browser, url = visit(operations), reverse("journal:evidence_add", args=[submission.pk])
+
+        answer = browser.post(url, {"file": SimpleUploadedFile("another.pdf", papers.pdf(2))})
+
+        assert answer.status_code == 422
+        assert "20 papers are kept beside this, and no more can be." in answer.content.decode()
+        assert (
+            f'action="{url}"'
+            not in browser.get(reverse("journal:approval_detail", args=[submission.pk])).content.decode()
+        )
+        assert submission.evidence.count() == 20
+        assert decisions.add_evidence(submission, name="again.pdf", content=papers.pdf(), by=operations) == one
 
     def test_a_paper_is_checked_kept_encrypted_and_handed_out_as_an_attachment(
         self, master: Any, operations: User
