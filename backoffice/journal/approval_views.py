@@ -19,7 +19,7 @@ from backoffice.journal import services as journal
 from backoffice.journal.forms import TypedAmountForm
 from backoffice.journal.models import Answer, State, Submission, SubmissionQuerySet
 from backoffice.journal.selectors import Listed
-from backoffice.people.models import Role, User
+from backoffice.people.models import User
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.document import FLAGS, KINDS
 from backoffice.people.policy import may, requires
@@ -182,12 +182,6 @@ def _draw(
     may_add = submission.state == State.PROPOSED and may(user, "journal.add_evidence")
     document = policies.in_force().document
     review = decisions.review(submission, listed.subject)
-    may_decide = (
-        submission.state == State.PROPOSED
-        and may(user, "journal.approve")
-        and user.role in (submission.approver_roles or [Role.PRINCIPAL])
-        and submission.maker_id != user.pk
-    )
     stale_after = timedelta(minutes=document.preview_minutes)
     context = {
         "submission": submission,
@@ -202,8 +196,8 @@ def _draw(
         "due_at": submission.created_at + timedelta(minutes=document.approval_minutes),
         "is_waiting": submission.state == State.PROPOSED,
         "is_maker": submission.maker_id == user.pk,
-        "may_decide": may_decide,
-        "who_decides": f"Somebody else decides: {_who(submission)}.",
+        "may_decide": submission.may_be_decided_by(user),
+        "who_decides": f"Somebody else decides: {submission.who_decides}.",
         "may_add": may_add and len(papers) < decisions.MOST_PAPERS,
         "full": decisions.FULL if may_add and len(papers) >= decisions.MOST_PAPERS else "",
         "error": error,
@@ -211,10 +205,6 @@ def _draw(
         "amount_form": amount_form or (TypedAmountForm(review.amount.amount) if review.amount else None),
     }
     return render(request, "journal/approval_detail.html", context, status=status)
-
-
-def _who(submission: Submission) -> str:
-    return " or ".join(str(Role(role).label).lower() for role in submission.approver_roles or [Role.PRINCIPAL])
 
 
 @require_POST

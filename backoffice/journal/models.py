@@ -204,6 +204,20 @@ class Submission(models.Model):
             return "Two people say, with evidence, that IBKR has nothing of it."
         return "Several sound looks did not find it at IBKR."
 
+    def is_for(self, user: User) -> bool:
+        """Tell whether a role of this person's decides on it: the roles of the policy that held when it was made, or
+        principals where no rule named any. The one rule, for every page and the API; the database holds it too.
+        """
+        return may(user, "journal.approve") and user.role in (self.approver_roles or [Role.PRINCIPAL])
+
+    def may_be_decided_by(self, user: User) -> bool:
+        """Tell whether this person may approve or refuse it now."""
+        return self.state == State.PROPOSED and self.is_for(user) and self.maker_id != user.pk
+
+    @property
+    def who_decides(self) -> str:
+        return " or ".join(str(Role(role).label).lower() for role in self.approver_roles or [Role.PRINCIPAL])
+
 
 class Approval(models.Model):
     """A second person's yes to one exact payload. Append-only; a trigger holds hash and person."""
@@ -220,8 +234,7 @@ class Approval(models.Model):
     @property
     def still_counts(self) -> bool:
         """Whether the approver could say so now: roles change. The database holds the same rule."""
-        roles = self.submission.approver_roles or [Role.PRINCIPAL]
-        return may(self.approver, "journal.approve") and self.approver.role in roles
+        return self.submission.is_for(self.approver)
 
 
 class Answer(models.TextChoices):

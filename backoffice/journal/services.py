@@ -29,7 +29,7 @@ from backoffice.journal.models import (
     State,
     Submission,
 )
-from backoffice.people.models import Role, User
+from backoffice.people.models import User
 from backoffice.people.policies import limits
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.document import Facts, Ruling
@@ -224,9 +224,8 @@ def withdraw(submission: Submission, *, by: User, reason: str) -> Submission:
 def _waiting_for(submission: Submission, by: User, payload_sha256: str) -> Submission:
     """Lock it, and see that this person may decide on exactly this payload now."""
     locked: Submission = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
-    if not may(by, "journal.approve") or by.role not in (locked.approver_roles or [Role.PRINCIPAL]):
-        who = " or ".join(str(Role(role).label).lower() for role in locked.approver_roles or [Role.PRINCIPAL])
-        raise NotPermitted(f"The policy has this approved or refused by: {who}.")
+    if not locked.is_for(by):
+        raise NotPermitted(f"The policy has this approved or refused by: {locked.who_decides}.")
     if locked.maker_id == by.pk:
         raise NotPermitted("You made this, so another person must approve or refuse it.")
     if locked.state != State.PROPOSED:

@@ -49,7 +49,6 @@ PERMISSIONS: dict[str, frozenset[str]] = {
         "funding.export": _READERS,
         "funding.request": _DESK,
         "funding.send": _DESK,  # where the policy lets a withdrawal go without a second person
-        "funding.approve": {Role.PRINCIPAL},
         "trading.view": _READERS,
         "trading.export": _READERS,
         "trading.trade": {Role.ADVISOR, Role.PRINCIPAL},
@@ -115,7 +114,6 @@ STEP_UP = _STEP_UP_TO_READ | {
     "clients.release_hold",
     "clients.destroy",
     "funding.send",
-    "funding.approve",
     "trading.send",
     "trading.manage_groups",
     "journal.approve",

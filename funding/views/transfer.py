@@ -39,7 +39,6 @@ def _detail_context(request: HttpRequest, transfer: CashTransfer) -> dict[str, A
     if submission is not None:
         is_proposed, is_absent = submission.state == State.PROPOSED, submission.state == State.ABSENT
         can_release = may(user, "journal.release")
-        may_decide = is_proposed and may(user, "funding.approve") and may(user, "journal.approve")
         context |= {
             "payload": _payload_facts(submission, transfer),
             "approvals": list(submission.approvals.select_related("approver")),
@@ -48,7 +47,7 @@ def _detail_context(request: HttpRequest, transfer: CashTransfer) -> dict[str, A
             "is_unknown": submission.state == State.UNKNOWN,
             "is_absent": is_absent,
             "doubt": f"{submission.reason.rstrip('. ')}." if submission.reason else "",
-            "may_decide": may_decide and submission.maker_id != user.pk,
+            "may_decide": submission.may_be_decided_by(user),
             "may_request": may(user, "funding.request"),
             "attempts": submission.attempts.count(),
             "looks": submission.observations.count(),
@@ -137,7 +136,7 @@ def transfer_live(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
-@requires("funding.approve")
+@requires("journal.approve")
 def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A second person's yes, to the payload whose seal was shown, with the amount typed again."""
     transfer = _transfer(request, pk)
@@ -157,7 +156,7 @@ def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
-@requires("funding.approve")
+@requires("journal.approve")
 def decline(request: HttpRequest, pk: UUID) -> HttpResponse:
     """A second person's no, with its reason."""
     transfer = _transfer(request, pk)

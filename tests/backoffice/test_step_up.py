@@ -298,9 +298,9 @@ def views(resolver: Any = None) -> Iterator[Any]:
 
 def test_what_asks_is_in_the_policy_and_reading_pages_is_not_among_it() -> None:
     assert set(policy.PERMISSIONS) >= policy.STEP_UP
-    assert {"funding.approve", "journal.release", "trading.send", "clients.reveal", "clients.export"} <= policy.STEP_UP
-    assert not policy.needs_step_up("funding.approve", "GET")
-    assert policy.needs_step_up("funding.approve", "POST")
+    assert {"journal.approve", "journal.release", "trading.send", "clients.reveal", "clients.export"} <= policy.STEP_UP
+    assert not policy.needs_step_up("journal.approve", "GET")
+    assert policy.needs_step_up("journal.approve", "POST")
     assert policy.needs_step_up("clients.export", "GET")
     assert policy.needs_step_up("audit.evidence", "GET")
     assert not policy.needs_step_up("clients.view", "GET")

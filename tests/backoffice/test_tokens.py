@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 class Probe(APIView):
     authentication_classes: ClassVar[Any] = [tokens.TokenAuthentication, SessionAuthentication]
     permission_classes: ClassVar[Any] = [tokens.HasPermission]
-    permission: ClassVar[Any] = {"GET": "clients.view", "POST": "funding.approve"}
+    permission: ClassVar[Any] = {"GET": "clients.view", "POST": "journal.approve"}
 
     def get(self, request: Request) -> Response:
         return Response({"person": request.user.get_username()})
@@ -120,7 +120,7 @@ def test_a_token_works_until_the_second_it_expires(advisor: Any) -> None:
 
 def test_no_token_holds_what_asks_for_step_up(principal: Any) -> None:
     assert not policy.STEP_UP & set(policy.grantable(principal))
-    for scope in ("funding.approve", "trading.send", "people.view", "clients.export"):
+    for scope in ("journal.approve", "trading.send", "people.view", "clients.export"):
         with pytest.raises(InvalidInput, match="You cannot give a token"):
             make(principal, scope)
     _, text = make(principal)

@@ -17,11 +17,12 @@ from django.urls import reverse
 from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput
+from backoffice.core.money import Money
 from backoffice.home import contributions
 from backoffice.journal import services as journal
 from backoffice.journal.models import Answer, State, Submission
 from backoffice.people.models import LimitCounter, Role, User
-from backoffice.people.policies.document import FIRST, ApprovalRule, Limit
+from backoffice.people.policies.document import APPROVERS, FIRST, ApprovalRule, Limit
 from funding import services
 from funding.models import BankInstruction, CashTransfer
 from tests.api.program import Program
@@ -88,6 +89,44 @@ def test_a_return_for_change_opens_again_with_what_was_typed(
     assert f"again={transfer.pk}" in page
     assert "Roof repair, asked by phone" in again.content.decode()
     assert "1250" in again.content.decode()
+
+
+class TestOperationsApprove:
+    """Where the policy gives withdrawals to operations, they decide on the transfer's own page as in the inbox."""
+
+    @pytest.fixture(autouse=True)
+    def _policy(self, db: None, principal: User, second_principal: User) -> None:
+        rules = (
+            ApprovalRule("withdrawal", 1, roles=APPROVERS["operations"]),
+            ApprovalRule("withdrawal", 1, above_usd=Decimal(10_000)),
+        )
+        put_in_force(replace(FIRST, approvals=rules), principal, second_principal)
+
+    def press(self, person: User, verb: str, transfer: CashTransfer) -> tuple[str, int]:
+        """Return the transfer's page, and how the press of a button was answered."""
+        submission, browser = Submission.objects.get(subject_id=str(transfer.pk)), Browser()
+        browser.force_login(person, backend="backoffice.people.backends.EmailBackend")
+        page = browser.get(transfer.get_absolute_url()).content.decode()
+        typed = {
+            "typed": str(transfer.amount),
+            "payload_sha256": submission.payload_sha256,
+            "decline-reason": "A fraud",
+        }
+        return page, browser.post(reverse(f"funding:{verb}", args=[transfer.pk]), typed).status_code
+
+    @pytest.mark.parametrize(("verb", "state"), [("approve", State.READY), ("decline", State.VOID)])
+    def test_what_the_policy_gives_them(self, withdraw: Ask, operations: User, verb: str, state: str) -> None:
+        page, status = self.press(operations, verb, withdraw())
+
+        assert "approve-dialog" in page
+        assert (status, Submission.objects.get().state) == (302, state)
+
+    def test_and_not_what_it_leaves_to_principals(self, withdraw: Ask, operations: User) -> None:
+        page, status = self.press(operations, "approve", withdraw(money=Money(Decimal(20_000), "USD")))
+
+        assert "The policy has this approved by: principal." in page
+        assert "approve-dialog" not in page
+        assert (status, Submission.objects.get().state) == (422, State.PROPOSED)
 
 
 class TestWithoutASecondPerson:
