@@ -46,6 +46,7 @@ class NewestFile(APIView):
     """The newest version of one statement, as IBKR issued it (PDF). Every download is written down."""
 
     permission: ClassVar[str] = "reporting.view"
+    hands_out: ClassVar[bool] = True
 
     @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY})
     def get(self, request: Request, pk: UUID) -> HttpResponse:

@@ -14,7 +14,7 @@ from backoffice.core.errors import InvalidInput
 from backoffice.home.paging import address, cut
 from backoffice.home.parts import Filter, View
 from backoffice.people.models import User
-from backoffice.people.policy import may, requires
+from backoffice.people.policy import hands_out, may, requires
 from clients.models import Client
 from reporting import selectors, services, translate
 from reporting.models import FetchRequest, Granularity, Report, ReportFile, State
@@ -159,6 +159,7 @@ def fetch_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 @requires("reporting.view")
+@hands_out
 def download(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One version as a file. Audited; never shown inside a page of ours."""
     user = _reader(request)

@@ -22,7 +22,7 @@ from backoffice.journal.selectors import Listed
 from backoffice.people.models import User
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.document import FLAGS, KINDS
-from backoffice.people.policy import may, requires
+from backoffice.people.policy import hands_out, may, requires
 
 SHOWN = 50
 VIEWS = {"others": "Waiting for you", "agreed": "Approved by you, not by all", "mine": "Made by you"}
@@ -259,6 +259,7 @@ def evidence_add(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_safe
 @requires("clients.view")
+@hands_out
 def evidence_file(request: HttpRequest, pk: UUID, paper_pk: UUID) -> HttpResponse:
     """Hand out a paper, never shown in place, and write down who took it."""
     listed = _listed(request, pk)

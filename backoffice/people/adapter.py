@@ -18,7 +18,10 @@ SECRETS_PLACE = "mfa_authenticator|secret"
 
 
 def needs_second_factor(user: User) -> bool:
-    """Tell whether this person must have a second factor: everybody but a viewer, unless the demonstration says none."""
+    """Tell whether this person must have a second factor to come in: everybody but a viewer, unless the demonstration says none.
+
+    A viewer is asked for one once personal data is to leave (`second_factor`).
+    """
     return bool(settings.MFA_REQUIRED) and user.role != Role.VIEWER
 
 

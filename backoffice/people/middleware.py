@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import logout
@@ -16,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from backoffice.audit.services import record
 from backoffice.core import clock
-from backoffice.people import freshness
+from backoffice.people import freshness, second_factor
 from backoffice.people.adapter import needs_second_factor
 from backoffice.people.models import User
 
@@ -91,7 +90,7 @@ class SecondFactor:
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         if not isinstance(request.user, User) or not needs_second_factor(request.user):
             return None
-        if Authenticator.objects.filter(user=request.user).exclude(type=Authenticator.Type.RECOVERY_CODES).exists():
+        if second_factor.has_one(request.user):
             return None
         request.is_held = True  # type: ignore[attr-defined]  # the templates then draw no frame around the enrolment
         if request.resolver_match and request.resolver_match.view_name in self.OPEN:
@@ -101,7 +100,7 @@ class SecondFactor:
             return _lead_away(enrol)
         if request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("Accept", "text/html"):
             return HttpResponseRedirect(enrol)
-        return JsonResponse({"detail": "Add a second factor first.", "code": "second_factor_needed"}, status=403)
+        return JsonResponse({"detail": "Add a second factor first.", "code": second_factor.CODE}, status=403)
 
 
 def begin(request: HttpRequest, person: User) -> None:

@@ -5,7 +5,8 @@ A permission is a name, "funding.request_withdrawal". Which rows it reaches is d
 table is refused to everybody.
 
 What cannot be taken back, or shows much of a person, is done by somebody who has proven who they are in the last five
-minutes (`STEP_UP`); `requires` asks for it. Programs cannot be asked, so their tokens never hold such a permission.
+minutes (`STEP_UP`); `requires` asks for it, and for a second factor where personal data leaves (`_PERSONAL`). Programs
+cannot be asked who they are, so their tokens never hold such a permission.
 """
 
 import functools
@@ -17,7 +18,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, resolve
 
-from backoffice.people import freshness, step_up
+from backoffice.people import freshness, second_factor, step_up
 from backoffice.people.models import Role, User
 
 _EVERYBODY = frozenset(Role.values)
@@ -127,6 +128,21 @@ STEP_UP = _STEP_UP_TO_READ | {
 }
 
 
+# What takes personal data out or shows it whole: nobody does so with a password alone where the firm enforces second
+# factors, not even who may look around without one. Views of one person's file say so themselves (`hands_out`).
+_PERSONAL = frozenset(
+    {
+        "clients.reveal", "clients.export", "funding.export", "trading.export", "audit.export", "audit.evidence",
+        "audit.who_saw",
+    }
+)  # fmt: skip
+
+
+def lacks_second_factor(user: Any, permission: str, view: object) -> bool:
+    """Tell whether this person must set up a second factor before a view, or what a permission gives, is theirs."""
+    return (permission in _PERSONAL or getattr(view, "hands_out", False)) and second_factor.is_lacking(user)
+
+
 def needs_step_up(permission: str, method: str | None) -> bool:
     """Tell whether using `permission` by an HTTP method asks for a proof of at most five minutes ago."""
     return permission in _STEP_UP_TO_READ or (permission in STEP_UP and method not in {"GET", "HEAD", "OPTIONS"})
@@ -169,6 +185,12 @@ def is_proven(request: HttpRequest, permission: str) -> bool:
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
+def hands_out(view: View) -> View:
+    """Mark a view that hands out a file of one person; stands below `requires`."""
+    view.hands_out = True  # type: ignore[attr-defined]
+    return view
+
+
 def requires(permission: str) -> Callable[[View], View]:
     """Guard a view with one permission; its name stays readable on the view as `.permission`."""
     if permission not in PERMISSIONS:
@@ -179,6 +201,8 @@ def requires(permission: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not may(request.user, permission):
                 raise PermissionDenied(f"Your role does not include {permission}.")
+            if lacks_second_factor(request.user, permission, view):
+                return second_factor.lead(request)
             return held_back(request, permission) or view(request, *args, **kwargs)
 
         guarded.permission = permission  # type: ignore[attr-defined]

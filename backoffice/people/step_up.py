@@ -8,7 +8,6 @@ the form again. A program gets 403 and a sentence.
 
 import json
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.account.utils import get_next_redirect_url
@@ -22,6 +21,7 @@ from backoffice.audit.services import record
 from backoffice.core.crypto import Undecipherable, seal, unseal
 from backoffice.people.forms import ConfirmForm
 from backoffice.people.models import User
+from backoffice.people.second_factor import page_before
 
 SENTENCE = "This asks for your password or your second factor again, because the last time is too long ago."
 
@@ -43,9 +43,7 @@ def ask(request: HttpRequest) -> HttpResponse:
             },
         }  # fmt: skip
     else:  # only files ask to be read: policy.needs_step_up
-        place = (
-            f"{reverse('people:file')}?{urlencode({'file': request.get_full_path(), 'back': _page_before(request)})}"
-        )
+        place = f"{reverse('people:file')}?{urlencode({'file': request.get_full_path(), 'back': page_before(request)})}"
     return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({REDIRECT_FIELD_NAME: place})}")
 
 
@@ -63,12 +61,6 @@ def _route(request: HttpRequest) -> str:
 
 def _place(request: HttpRequest) -> str:
     return f"step_up|{request.user.pk}|{request.path}"
-
-
-def _page_before(request: HttpRequest) -> str:
-    """Return the address in this site that the request came from, or "" when the browser does not say."""
-    before = urlsplit(request.headers.get("Referer", ""))
-    return urlunsplit(before._replace(scheme="", netloc="")) if before.netloc == request.get_host() else ""
 
 
 def _put_aside(request: HttpRequest) -> str:

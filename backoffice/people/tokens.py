@@ -23,7 +23,7 @@ from backoffice.audit.services import digest as digest_of_row
 from backoffice.audit.services import record
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
-from backoffice.people import freshness, policy
+from backoffice.people import freshness, policy, second_factor
 from backoffice.people.models import ApiToken, User
 from backoffice.people.services import digest
 
@@ -131,6 +131,9 @@ class HasPermission(BasePermission):
         name = _named(view, str(request.method))
         if not isinstance(name, str) or not may(request, name):
             self.message = f"Your role or your token does not include {name}."
+            return False
+        if policy.lacks_second_factor(request.user, name, view):
+            self.message, self.code = second_factor.SENTENCE, second_factor.CODE
             return False
         if isinstance(request.auth, ApiToken):
             return True

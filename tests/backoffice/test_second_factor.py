@@ -1,4 +1,4 @@
-"""A password alone opens nothing but a viewer's account; a code works once, and the last factor stays."""
+"""A password alone opens nothing but a viewer's account and hands out nothing; a code works once, the last factor stays."""
 
 import json
 import re
@@ -9,13 +9,18 @@ import time_machine
 from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from django.test import Client
+from django.urls import reverse
 from pydantic import ValidationError
 
 from backoffice.audit.models import Entry
 from backoffice.people import services
 from backoffice.settings import Environment
+from tests.api.program import Program
+from tests.backoffice.test_downloads import address, browser_of, is_file
 from tests.conftest import PASSWORD
 from tests.second_factors import Passkey, code, give_app
+from tests.test_authorisation import firm  # noqa: F401 (a fixture)
+from tests.two_books import OWN, PERSONAL, Firm
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +64,65 @@ def test_a_viewer_needs_none(viewer: Any) -> None:
     client, _ = sign_in(viewer)
 
     assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clients:client_export", "funding:export", "trading:portfolio_export", "trading:blotter_export",
+        "reporting:download", "journal:evidence_file",
+    ],
+)  # fmt: skip
+def test_a_viewer_takes_no_file_of_people_with_a_password_alone(name: str, firm: Firm) -> None:  # noqa: F811
+    browser, url = browser_of(firm, "viewer"), address(firm, name, "viewer")
+
+    held = browser.get(url, headers={"Referer": "http://testserver/clients/?stage=open"})
+    page = text_of(held)
+    assert (held.status_code, is_file(held)) == (403, False)
+    assert "asks for a second factor, and your account has none. Nothing was handed out." in page
+    assert 'href="/account/factors/" target="_blank"' in page
+    assert f'href="{url}">Go on' in page
+    assert 'href="/clients/?stage=open"' in page
+    give_app(firm.people["viewer"])
+
+    assert is_file(browser.get(url))
+
+
+def test_a_viewer_is_shown_no_masked_value_with_a_password_alone(firm: Firm) -> None:  # noqa: F811
+    browser, client = browser_of(firm, "viewer"), firm.rows[OWN]["account"].client
+    url, reason = reverse("clients:client_reveal", args=[client.pk, "email"]), {"reason": "IBKR asked"}
+
+    held = browser.post(url, reason, headers={"HX-Request": "true"})
+    assert (held.status_code, held["HX-Retarget"]) == (422, "#confirm")
+    assert 'href="/account/factors/" target="_blank"' in text_of(held)
+    typed = browser.post(url, reason)
+    assert (typed.status_code, '<input type="hidden" name="reason" value="IBKR asked">' in text_of(typed)) == (
+        403,
+        True,
+    )
+    assert PERSONAL["email"] not in text_of(held) + text_of(typed)
+    assert not Entry.objects.filter(action="clients.reveal").exists()
+    give_app(firm.people["viewer"])
+
+    assert PERSONAL["email"] in text_of(browser.post(url, reason, headers={"HX-Request": "true"}))
+
+
+def test_a_viewers_program_fetches_no_statement_before_its_owner_has_a_second_factor(firm: Firm) -> None:  # noqa: F811
+    viewer = firm.people["viewer"]
+    program, url = Program(viewer, "reporting.view"), address(firm, "api:reports-file", "viewer")
+
+    assert program.get(reverse("api:reports-list")) == 200
+    assert program.get(url) == 403
+    assert program.error["code"] == "second_factor_needed"
+    give_app(viewer)
+
+    assert program.get(url) == 200
+
+
+def test_where_no_second_factor_is_asked_for_a_viewer_reads_as_before(firm: Firm, settings: Any) -> None:  # noqa: F811
+    settings.MFA_REQUIRED = False
+
+    assert is_file(browser_of(firm, "viewer").get(reverse("clients:client_export")))
 
 
 def test_whoever_is_held_may_still_sign_out(advisor: Any) -> None:
