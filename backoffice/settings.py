@@ -219,7 +219,7 @@ def _database(url: str) -> dict[str, Any]:
         "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": env.DATABASE_POOL_SIZE, "timeout": 10},
+            "pool": {"min_size": 1, "max_size": env.DATABASE_POOL_SIZE, "timeout": 5},
             # A stuck lock or query must end as an error a person can read, not as a page that never comes. A migration may
             # work for long, as an index of a big table does, but not wait for long: others would queue behind it.
             "options": f"-c statement_timeout={0 if sys.argv[1:2] == ['migrate'] else 15000} -c lock_timeout=8000 "

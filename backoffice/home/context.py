@@ -1,9 +1,11 @@
 """What the frame of every page is told. Lazy: a fragment that draws no frame asks nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
@@ -127,19 +129,42 @@ def _demonstration_logins() -> Logins | None:
     return Logins(people, demonstration.PASSWORD) if people else None
 
 
+class _Lazily:
+    """Makes the parts of one page's frame lazy. One that the database did not answer fails all that follow.
+
+    A template's `{% if %}` swallows the failure and the page goes on, so each further look would wait for the database anew.
+    """
+
+    def __init__(self) -> None:
+        self._failure: DatabaseError | None = None
+
+    def __call__(self, ask: Callable[[], Any]) -> Any:
+        def asked() -> Any:
+            if self._failure is not None:
+                raise self._failure
+            try:
+                return ask()
+            except DatabaseError as failure:
+                self._failure = failure
+                raise
+
+        return SimpleLazyObject(asked)
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context processor: `firm_name`, `environment`, `stopped`, `navigation`, `demonstration`, `logins`, `unread`, `reference`."""
 
     def draw() -> Navigation | None:
         return navigation(request.user, request.path) if isinstance(request.user, User) else None
 
+    lazily = _Lazily()
     return {
         "firm_name": settings.FIRM_NAME,
-        "environment": SimpleLazyObject(surroundings),
-        "stopped": SimpleLazyObject(lambda: stopped() if isinstance(request.user, User) else Stopped(())),
-        "navigation": SimpleLazyObject(draw),
+        "environment": lazily(surroundings),
+        "stopped": lazily(lambda: stopped() if isinstance(request.user, User) else Stopped(())),
+        "navigation": lazily(draw),
         "demonstration": settings.DEMONSTRATION,
-        "logins": SimpleLazyObject(_demonstration_logins),
-        "unread": SimpleLazyObject(lambda: notices.unread_count(request.user) if isinstance(request.user, User) else 0),
+        "logins": lazily(_demonstration_logins),
+        "unread": lazily(lambda: notices.unread_count(request.user) if isinstance(request.user, User) else 0),
         "reference": getattr(request, "reference", ""),
     }
