@@ -487,7 +487,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "filters": {
+        "one_line": {"()": "backoffice.core.logs.OneLine"},
+        "once": {"()": "backoffice.core.logs.OncePerOutage"},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.LOG_LEVEL},
-    "loggers": {"django.request": {"level": "ERROR"}, "axes": {"level": "ERROR"}},
+    # The filters are on the loggers: a worker of Celery's takes the handlers away and sets its own.
+    "loggers": {
+        "axes": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["once"]},
+        "django.security.DisallowedHost": {"filters": ["one_line"]},
+        "celery.app.trace": {"filters": ["once"]},
+        "psycopg.pool": {"filters": ["once"]},
+    },
 }

@@ -1,5 +1,6 @@
 """`manage.py keep_session`: own IBKR's brokerage session of each username until told to stop."""
 
+import logging
 import signal
 import threading
 from argparse import ArgumentParser
@@ -11,6 +12,9 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 
 from backoffice.broker.models import MasterAccount
 from backoffice.broker.session import Keeper
+from backoffice.core.logs import is_absence
+
+log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 5
 
@@ -52,14 +56,21 @@ def _masters(accounts: list[str]) -> list[MasterAccount]:
 
 
 def _own(master: MasterAccount, stopping: threading.Event) -> None:
+    """Keep one session until told to stop. Ends when the database goes; once it is back, it is begun anew."""
+
     def sleep(seconds: int) -> None:
         stopping.wait(seconds)
 
     keeper = Keeper(master, sleep=sleep)
-    while not stopping.is_set() and MasterAccount.objects.filter(pk=master.pk).exclude(username="").exists():
-        close_old_connections()
-        if keeper.acquire():
-            keeper.keep(should_stop=stopping.is_set)
-        else:
-            stopping.wait(WAIT_SECONDS)  # another keeper owns it; take over if it dies
+    try:
+        while not stopping.is_set() and MasterAccount.objects.filter(pk=master.pk).exclude(username="").exists():
+            close_old_connections()
+            if keeper.acquire():
+                keeper.keep(should_stop=stopping.is_set)
+            else:
+                stopping.wait(WAIT_SECONDS)  # another keeper owns it; take over if it dies
+    except (OperationalError, InterfaceError) as error:
+        if not is_absence(error):
+            raise
+        log.warning("%s: the database does not answer; its session is taken up again when it does", master.account)
     close_old_connections()
