@@ -9,9 +9,10 @@ from backoffice.broker import departures
 from backoffice.broker.health import record_exchange
 from backoffice.broker.limiter import SharedLimiter
 from backoffice.broker.models import BrokerageSession, MasterAccount, SessionState
-from backoffice.broker.scopes import SCOPES_OF_LANE, SCOPES_OF_TEST
+from backoffice.broker.scopes import SCOPES_OF_LANE, SCOPES_OF_TEST, scopes_of_work
 from backoffice.broker.tokens import StoredTokens
 from backoffice.ibkr import IbkrClient, keys
+from backoffice.ibkr.diagnosis import Facts
 from backoffice.ibkr.environments import Credentials, Environment, environment_of, require_safe
 from backoffice.ibkr.errors import NotSent
 from backoffice.ibkr.limits import Priority
@@ -88,6 +89,29 @@ def credentials_of(master: MasterAccount, *, with_next_key: bool = False) -> Cre
     if with_next_key:
         key_id, source = master.next_key_id, master.next_private_key_path
     return Credentials(client_id=master.client_id, key_id=key_id, private_key=_key_from(source))
+
+
+def facts_of(master: MasterAccount, *, with_next_key: bool = False) -> Facts:
+    """Return what is configured of one connection, to be named where something about it is explained."""
+    return Facts(
+        environment=master.environment,
+        base_url=master.base_url.rstrip("/"),
+        client_id=master.client_id,
+        key_id=master.next_key_id if with_next_key else master.key_id,
+        master=master.account,
+        username=master.username,
+        ip=settings.IBKR_EGRESS_IP,
+        thumbprint=_thumbprint(master, with_next_key),
+        scopes=scopes_of_work(master),
+    )
+
+
+def _thumbprint(master: MasterAccount, with_next_key: bool) -> str:
+    try:
+        pem = credentials_of(master, with_next_key=with_next_key).private_key
+        return keys.thumbprint(keys.parsed(pem).public_key())
+    except keys.KeyProblem:
+        return ""  # what is wrong with the key is said where it is used
 
 
 def _key_from(source: str) -> bytes:

@@ -25,8 +25,8 @@ from backoffice.broker.models import BrokerageSession, MasterAccount, SessionSta
 from backoffice.broker.streaming import Line
 from backoffice.core import clock, processes
 from backoffice.ibkr import IbkrClient
-from backoffice.ibkr.diagnosis import is_paper_account, other_kind_of_login
-from backoffice.ibkr.errors import AuthFailed, IbkrError
+from backoffice.ibkr.diagnosis import is_paper_account, other_kind_of_login, sentences
+from backoffice.ibkr.errors import AuthFailed, HeldBack, IbkrError
 from backoffice.ibkr.stream import CookieForm
 from backoffice.ibkr.types.session import AuthStatus
 from backoffice.ibkr.windows import Closure
@@ -62,6 +62,8 @@ class Keeper:
         self._line: Line | None = None
         self._next_line_at: datetime | None = None
         self._is_doubtful = False
+        self._is_opening = False
+        self._why_not_open = ""
 
     def acquire(self) -> bool:
         """Take the lease if it is free or lapsed; True when this keeper owns the username now."""
@@ -82,6 +84,7 @@ class Keeper:
 
         Raises IbkrError when IBKR does not let us in.
         """
+        self._is_opening = True
         self._note(SessionState.STARTING, "Logging in")
         client = broker.client_for(self.master, lane="session")
         status = self._status_of_old_bearer(client)
@@ -96,6 +99,7 @@ class Keeper:
         self._prime(client)
         serial = {} if is_resumed else {"serial": F("serial") + 1}
         self._note(SessionState.LIVE, "", last_tickle_at=clock.now(), **serial)
+        self._is_opening, self._why_not_open = False, ""
         return True
 
     def _status_of_old_bearer(self, client: IbkrClient) -> AuthStatus | None:
@@ -150,13 +154,21 @@ class Keeper:
                 except IbkrError as error:
                     self._hang_up()
                     failures = failures + 1 if not isinstance(error, WrongKindOfLogin) else len(RETRY_SECONDS)
-                    self._note(SessionState.DOWN, error.reason)
+                    self._note(SessionState.DOWN, self._words_for(error))
                     self._pause(RETRY_SECONDS[min(failures, len(RETRY_SECONDS)) - 1], should_stop)
             self.close()
         except LeaseLost:
             return
         finally:
             self._hang_up()
+
+    def _words_for(self, error: IbkrError) -> str:
+        """Say what the test of the connection would say. An open session that IBKR ends says nothing about the settings."""
+        if isinstance(error, WrongKindOfLogin) or (isinstance(error, AuthFailed) and not self._is_opening):
+            return error.reason
+        if not isinstance(error, HeldBack):
+            self._why_not_open = sentences(error, broker.facts_of(self.master))
+        return self._why_not_open or error.reason  # that our own limits now hold us back is not the cause
 
     def _is_the_same_connection(self) -> bool:
         """Look whether the session we keep is still this connection's, and take over what else was changed of it."""

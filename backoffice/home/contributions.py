@@ -208,7 +208,7 @@ def _sessions_in_trouble(user: User) -> Iterator[InboxItem]:
         yield InboxItem(
             kind=f"broker.session:{session.pk}:{session.state}", group="answer", urgency=30, icon="plug-connected-x",
             title=f"The trading session of {session.master.username} {words[SessionState(session.state)]}",
-            detail=f"{session.detail or 'The keeper tries again by itself.'} Orders wait until it is live again.",
+            detail=f"{session.detail.rstrip('.') or 'The keeper tries again by itself'}. Orders wait until it is live again.",
             action="See it", url=_connections_url(user), tone="bad",
         )  # fmt: skip
 

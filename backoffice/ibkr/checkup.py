@@ -20,6 +20,7 @@ from backoffice.ibkr.diagnosis import (
     other_kind_of_login,
     other_master,
     other_username,
+    private_address,
     scopes_named,
     wrong_clock,
     wrong_environment,
@@ -94,10 +95,11 @@ class _Checkup:
             self._client = self._connect()
         return self._client
 
-    def _address(self) -> None:
+    def _address(self) -> Explanation | None:
         require_safe(self._facts.base_url)
         if (wrong := wrong_environment(self._facts)) is not None:
             raise _Wrong(wrong)
+        return private_address(self._facts)
 
     def _key(self) -> None:
         keys.parsed(self._connected.credentials.private_key)

@@ -4,6 +4,7 @@ IBKR's refusals say little ("Bad Request"), so an explanation is drawn from ever
 words, the clocks, the network's own error, the time of day. Everything here is pure.
 """
 
+import ipaddress
 import re
 import socket
 import ssl
@@ -20,6 +21,7 @@ from backoffice.ibkr.environments import PRODUCTION, QA, Environment, environmen
 from backoffice.ibkr.errors import AuthFailed, HeldBack, IbkrError, RateLimited, Rejected
 from backoffice.ibkr.keys import KeyProblem
 from backoffice.ibkr.oauth import TOLERATED_SKEW_SECONDS, clock_sentence
+from backoffice.ibkr.operations import TOKEN
 from backoffice.ibkr.transport import Exchange
 
 
@@ -73,6 +75,19 @@ def explain(error: Exception, *, doing: Doing, facts: Facts) -> Explanation:
     detail = _detail(error)
     found = _cause(error, doing, facts)
     return Explanation(found.cause, found.fix, detail)
+
+
+def sentences(error: IbkrError, facts: Facts) -> str:
+    """Return cause and cure of an error by the call that met it; IBKR's own reason where no more than that is known."""
+    found = _cause(error, _step_of(error), facts)
+    if isinstance(error, KeyProblem) or found.cause.rstrip(".") != error.reason.rstrip("."):
+        return str(Explanation(found.cause, found.fix))
+    return error.reason
+
+
+def _step_of(error: IbkrError) -> Doing:
+    path = "" if error.exchange is None else error.exchange.path
+    return next((doing for ending, doing in _STEPS if path.endswith(ending)), Doing.CALL)
 
 
 def wrong_environment(facts: Facts) -> Explanation | None:
@@ -400,11 +415,30 @@ def _address_refused(facts: Facts, _error: IbkrError) -> Explanation:
     )
 
 
+def private_address(facts: Facts) -> Explanation | None:
+    """Return what is wrong with a declared address that no machine of IBKR's can be called from, or None."""
+    if facts.environment not in (PRODUCTION.name, QA.name) or not facts.username or not facts.ip:
+        return None
+    if ipaddress.ip_address(facts.ip).is_global:
+        return None
+    return Explanation(
+        f"The address declared to IBKR, {facts.ip}, is not a public one; IBKR never sees calls come from it.",
+        "Set IBKR_EGRESS_IP to the public address our calls leave from, and restart all processes.",
+    )
+
+
 def _of_thumbprint(facts: Facts) -> str:
     return f" (thumbprint {facts.thumbprint})" if facts.thumbprint else ""
 
 
 _PAPER_ACCOUNT = re.compile(r"D[A-Z][0-9]+[A-Z]?")
+
+
+_STEPS = (
+    (TOKEN, Doing.TOKEN),
+    ("/sso-sessions", Doing.SIGN_ON),
+    ("/sso/validate", Doing.VALIDATION),
+)
 
 
 def _words(text: str) -> re.Pattern[str]:

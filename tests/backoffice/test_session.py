@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from backoffice.broker import client as broker
-from backoffice.broker import streaming
+from backoffice.broker import dispatch, streaming
 from backoffice.broker.models import AccessToken, BrokerageSession, FamilyHealth, MasterAccount, SessionState
 from backoffice.broker.session import TICKLE_EVERY, Keeper, LeaseLost
 from backoffice.core import clock
@@ -215,6 +215,30 @@ def test_a_sign_on_for_paper_trading_is_ended_before_anything_can_go_through_it(
     assert (row.state, row.bearer, row.serial) == (SessionState.DOWN, None, 0)
     assert logins(sandbox) == ["sso-sessions"] + ["init"] * (not is_told_by_validate)
     assert sandbox.requests()[-1]["path"].endswith("/logout")
+
+
+def test_a_sign_on_from_another_address_is_explained_as_the_test_of_the_connection_does(
+    connected_master: Any, sandbox: Any, settings: Any
+) -> None:
+    settings.SANDBOX_LIMITS = True  # the second look within a minute is held back, which must not hide the cause
+    sandbox.config(egress_address="198.51.100.7")
+    keeper = Keeper(connected_master, sleep=lambda _seconds: None)
+    assert keeper.acquire()
+    said: list[str] = []
+
+    def should_stop() -> bool:
+        said.append(BrokerageSession.objects.get().detail)
+        return len(said) > 8
+
+    keeper.keep(should_stop=should_stop)
+    settings.SANDBOX_LIMITS = False
+
+    told = dispatch.run(connected_master)[-1].explanation
+    assert str(told) == (
+        "IBKR does not accept the trading sign-on from this machine: its address is not the declared 127.0.0.1. "
+        "Declare the public address our calls leave from, and keep it fixed."
+    )
+    assert set(said[1:]) == {str(told)}
 
 
 def test_pages_learn_since_when_a_session_is_as_it_is(

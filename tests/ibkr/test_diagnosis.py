@@ -8,7 +8,15 @@ import time_machine
 
 from backoffice.ibkr import Credentials, Environment, IbkrClient, IbkrError, Transport
 from backoffice.ibkr.checkup import check
-from backoffice.ibkr.diagnosis import Doing, Explanation, Facts, explain, other_kind_of_login, wrong_environment
+from backoffice.ibkr.diagnosis import (
+    Doing,
+    Explanation,
+    Facts,
+    explain,
+    other_kind_of_login,
+    private_address,
+    wrong_environment,
+)
 from backoffice.ibkr.environments import Timeouts
 from backoffice.ibkr.errors import HeldBack
 from tests.ibkr.conftest import Bench, RawServer, Step, answer, hang, reset_after_read
@@ -147,6 +155,21 @@ def test_a_sign_on_that_is_bound_to_another_address_is_named(bench: Bench) -> No
     assert found.cause == (
         "IBKR does not accept the trading sign-on from this machine: its address is not the declared 192.0.2.7."
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "ip", "is_wrong"),
+    [
+        ("production", "127.0.0.1", True), ("qa", "10.1.2.3", True), ("production", "::1", True),
+        ("production", "8.8.8.8", False), ("sandbox", "127.0.0.1", False),
+    ],
+)  # fmt: skip
+def test_a_declared_address_that_is_not_public_is_noted(environment: str, ip: str, is_wrong: bool) -> None:
+    found = private_address(replace(FACTS, environment=environment, ip=ip))
+
+    assert (found is not None) is is_wrong
+    if found is not None:
+        assert found.cause.startswith(f"The address declared to IBKR, {ip}, is not a public one")
 
 
 def test_an_account_of_another_master_is_named(bench: Bench) -> None:
