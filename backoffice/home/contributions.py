@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from celery import current_app
-from django.db import connection
 from django.db.models import Count, Exists, Min, OuterRef, Q
 from django.urls import NoReverseMatch, reverse
 from kombu.exceptions import OperationalError as BrokerUnreachable
 
 from backoffice.audit.models import Entry
 from backoffice.broker.models import BrokerageSession, FamilyHealth, Gate, SessionState
-from backoffice.core import clock
+from backoffice.core import clock, schema
 from backoffice.home import formats, market_hours, registry, second_persons, selectors
 from backoffice.home.records import selectors as records
 from backoffice.home.registry import Health, HealthCheck, InboxGroup, InboxItem, NavigationEntry, StateBarItem, Tone
@@ -269,8 +268,9 @@ def market(user: User) -> Iterator[StateBarItem]:
 
 
 def database_health() -> Health:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """Ask whether it answers, and whether its tables are those of the code that asks."""
+    if pending := schema.pending_migrations():
+        return Health(False, f"{len(pending)} migrations of this version are not applied: run manage.py migrate", 0)
     return Health(True, "answers", 0)
 
 

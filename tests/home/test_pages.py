@@ -13,7 +13,7 @@ from django.test import Client
 
 from backoffice.broker.models import BrokerageSession, FamilyHealth, MasterAccount, SessionState
 from backoffice.celery import LANES
-from backoffice.core import clock
+from backoffice.core import clock, schema
 from backoffice.core.money import Money
 from backoffice.home import contributions, registry, selectors
 from backoffice.home.registry import InboxItem
@@ -237,6 +237,27 @@ def test_ready_names_the_command_when_the_tables_are_an_older_versions(client: C
 
     assert answer.status_code == 503
     assert answer.json()["workers"]["detail"] == "the tables are not those of this version: run manage.py migrate"
+
+
+def test_ready_names_the_command_while_migrations_are_not_applied(client: Client) -> None:
+    assert client.get("/readyz").json()["database"]["ok"] is True
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE (app, name) IN (SELECT app, max(name) FROM"
+                       " django_migrations WHERE app IN ('clients', 'funding') GROUP BY app)")  # fmt: skip
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["database"] == {
+        "ok": False, "age": 0, "detail": "2 migrations of this version are not applied: run manage.py migrate",
+    }  # fmt: skip
+
+
+def test_ready_reads_the_migrations_once(client: Client, django_assert_max_num_queries: Any) -> None:
+    client.get("/readyz")
+
+    with django_assert_max_num_queries(1):
+        schema.pending_migrations()
 
 
 @pytest.mark.django_db(transaction=True)
