@@ -1,10 +1,15 @@
 """I10: a backup of an hour ago is restored. What was sent since waits in it as if it never was; it is not sent again."""
 
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 
+from backoffice.audit import anchors, sealing
+from backoffice.audit import services as audit
 from backoffice.broker import services as broker
 from backoffice.broker.models import Gate
 from backoffice.core import clock
@@ -109,3 +114,57 @@ def test_i10_what_was_proven_absent_before_needs_new_looks(master: Any, operatio
 
     submission.refresh_from_db()
     assert submission.state == State.UNKNOWN
+
+
+def without_triggers(*statements: str) -> None:
+    """Do to the database what a restore does that ended half-way."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@pytest.mark.parametrize("command", ["post_restore", "verify_audit"])
+def test_a_restore_without_a_table_is_refused_with_its_name(master: Any, command: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE clients_household RENAME TO elsewhere")
+    try:
+        with pytest.raises(CommandError, match=r"Tables are missing: clients_household\."):
+            call_command(command)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO clients_household")
+
+
+@pytest.mark.parametrize("command", ["post_restore", "verify_audit"])
+def test_a_restore_without_rows_that_the_audit_tells_of_is_refused(
+    command: str, withdrawal: Effect, tmp_path: Path, settings: Any
+) -> None:
+    settings.AUDIT_ANCHORS = tmp_path
+    withdrawal.begin()
+    call_command(command)
+    without_triggers("DELETE FROM funding_cashtransfer")
+
+    with pytest.raises(CommandError, match=r"Rows are gone that the audit tells of: 1 of funding_cashtransfer\."):
+        call_command(command)
+
+    assert command == "verify_audit" or Gate.objects.filter(is_open=False).exists()
+
+
+def test_a_restore_without_any_audit_is_refused_and_one_that_ends_earlier_is_told(
+    operations: Any, master: Any, tmp_path: Path, settings: Any
+) -> None:
+    settings.AUDIT_ANCHORS = tmp_path
+    for number in range(3):
+        audit.record("funding.look", by=operations, summary=f"Look {number}")
+    sealing.seal_committed()
+    anchors.drop()
+    said = StringIO()
+
+    without_triggers("DELETE FROM audit_seal WHERE position > 1")
+    call_command("post_restore", stdout=said)
+    without_triggers("DELETE FROM audit_seal", "DELETE FROM audit_entry")
+
+    assert "The audit ends at entry 1, and the anchor of " in said.getvalue()
+    with pytest.raises(CommandError, match="The audit is empty, and the anchor of .* counts 3 entries"):
+        call_command("post_restore")

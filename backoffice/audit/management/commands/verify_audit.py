@@ -1,11 +1,11 @@
-"""Check the whole audit chain; the exit code is 1 when a row is not as it was."""
+"""Check the whole audit chain; the exit code is 1 when a row is not as it was, or one that the chain tells of is gone."""
 
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from backoffice.audit import anchors, sealing, verifying
+from backoffice.audit import anchors, losses, sealing, verifying
 
 
 class Command(BaseCommand):
@@ -21,12 +21,16 @@ class Command(BaseCommand):
         for source in options["anchors"]:
             if not source.is_file():
                 raise CommandError(f"{source} is not a file.")
+        if lost := losses.of_tables():
+            raise CommandError(lost, returncode=1)
         sealing.seal_committed()
         report = verifying.verify(anchor_files=options["anchors"], progress=self._progress)
         seconds, tenths = divmod(report.milliseconds // 100, 10)
         self.stdout.write(f"{report.checked} entries checked in {seconds}.{tenths} s, {report.anchors} anchors.")
         if report.problem is not None:
             raise CommandError(f"The audit chain is broken at {report.problem}.", returncode=1)
+        if lost := losses.of_rows():
+            raise CommandError(lost, returncode=1)
         if not report.anchors:
             self.stdout.write("No anchor was found: a cut-off end would not be seen.")
         self.stdout.write(f"Whole. {report.unsealed} wait for their place.")
