@@ -49,7 +49,7 @@ def upcoming(masters: Iterable[MasterAccount], *, days: int = 7) -> list[Closure
     found = {
         closure
         for master in masters
-        for service in Service
+        for service in NAME_OF_SERVICE
         for closure in windows.upcoming(service, now, days=days, region=master.region)
     }
     return sorted(found, key=lambda closure: (closure.begins, closure.service))
@@ -60,7 +60,7 @@ def between(masters: Iterable[MasterAccount], start: datetime, end: datetime) ->
     found = {
         closure
         for master in masters
-        for service in Service
+        for service in NAME_OF_SERVICE
         for closure in windows.upcoming(service, start, days=(end - start).days + 1, region=master.region)
         if closure.begins < end and closure.ends > start
     }

@@ -19,7 +19,7 @@ from backoffice.broker.models import (
 )
 from backoffice.core import clock
 from backoffice.ibkr import limits
-from backoffice.ibkr.windows import Closure, Service
+from backoffice.ibkr.windows import Closure
 
 KEY_DAYS = 365  # a key is due for rotation after a year
 KEY_WARNS = 335
@@ -209,10 +209,8 @@ def day_strips(masters: Iterable[MasterAccount]) -> tuple[list[Strip], int]:
     midnight = now.astimezone(clock.NEW_YORK).replace(hour=0, minute=0, second=0, microsecond=0)
     found = calendar.between(masters, midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC))
     strips = [
-        Strip(
-            calendar.NAME_OF_SERVICE[service], [_stretch(each, midnight) for each in found if each.service == service]
-        )
-        for service in Service
+        Strip(name, [_stretch(each, midnight) for each in found if each.service == service])
+        for service, name in calendar.NAME_OF_SERVICE.items()
     ]
     return strips, _minute(now, midnight)
 

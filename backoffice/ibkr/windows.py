@@ -18,6 +18,7 @@ class Service(StrEnum):
     REGISTRATION = "registration"
     BANKING = "banking"
     TRADING = "trading"
+    GATEWAY = "gateway"  # tokens, sign-ons, echo, requests, forms: closed in the weekly maintenance only
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ GUARDS = {
     Service.TRADING: timedelta(minutes=15),  # an order sent just before a reset may be answered by nobody
     Service.REGISTRATION: timedelta(minutes=2),
     Service.BANKING: timedelta(minutes=2),
+    Service.GATEWAY: timedelta(minutes=2),
 }
 
 _MON, _TUE, _WED, _THU, _FRI, _SAT, _SUN = range(7)
@@ -78,6 +80,7 @@ WINDOWS: tuple[Window, ...] = (
     Window(Service.TRADING, frozenset({_SAT}), time(18, 0), time(0, 0), "IBKR's weekly maintenance", None),
     Window(Service.TRADING, frozenset({_SAT}), time(18, 0), time(0, 0), "IBKR's weekly maintenance", NEW_YORK),
     Window(Service.REGISTRATION, frozenset({_SAT}), time(18, 0), time(0, 0), "IBKR's weekly maintenance", NEW_YORK),
+    Window(Service.GATEWAY, frozenset({_SAT}), time(18, 0), time(0, 0), "IBKR's weekly maintenance", NEW_YORK),
 )
 
 _PATHS = (
@@ -93,12 +96,14 @@ _PATHS = (
     ("/gw/api/v1/external-cash-transfers", Service.BANKING),
     ("/gw/api/v1/internal", Service.BANKING),
     ("/v1/api/", Service.TRADING),
+    ("/gw/", Service.GATEWAY),
+    ("/oauth2/", Service.GATEWAY),
 )
 _LONGEST = timedelta(days=4)  # more than the longest chain of windows
 
 
 def service_of(path: str) -> Service | None:
-    """Return the service a path (as sent) belongs to; None for those without published windows, such as sign-ons."""
+    """Return the service a path (as sent) belongs to; None for what is not IBKR's Web API."""
     return next((service for prefix, service in _PATHS if path.startswith(prefix)), None)
 
 

@@ -19,6 +19,9 @@ PATHS = (
     "/gw/api/v1/bank-instructions/query",
     "/v1/api/iserver/account/U1000011/orders",
     "/v1/api/portfolio/U1000011/ledger",
+    "/gw/api/v1/requests",
+    "/gw/api/v1/sso-sessions",
+    "/oauth2/api/v1/token",
 )
 
 

@@ -35,16 +35,16 @@ def found(service: Service, at: datetime, *, region: str = "NA") -> Closure:
         ("/gw/api/v2/external-asset-transfers", Service.BANKING),
         ("/gw/api/v1/internal-cash-transfers", Service.BANKING),
         ("/v1/api/iserver/account/U1/orders", Service.TRADING),
-        ("/gw/api/v1/forms", None),
-        ("/gw/api/v1/requests", None),
-        ("/gw/api/v1/sso-sessions", None),
-        ("/gw/api/v1/trade-confirmations", None),
-        ("/gw/api/v1/balances/query", None),
-        ("/gw/api/v1/echo/https", None),
-        ("/oauth2/api/v1/token", None),
+        ("/gw/api/v1/forms", Service.GATEWAY),
+        ("/gw/api/v1/requests", Service.GATEWAY),
+        ("/gw/api/v1/sso-sessions", Service.GATEWAY),
+        ("/gw/api/v1/trade-confirmations", Service.GATEWAY),
+        ("/gw/api/v1/balances/query", Service.GATEWAY),
+        ("/gw/api/v1/echo/https", Service.GATEWAY),
+        ("/oauth2/api/v1/token", Service.GATEWAY),
     ],
 )
-def test_each_path_belongs_to_the_service_the_documents_say(path: str, service: Service | None) -> None:
+def test_each_path_belongs_to_the_service_the_documents_say(path: str, service: Service) -> None:
     assert service_of(path) is service
 
 
@@ -115,6 +115,23 @@ def test_the_weekly_maintenance_runs_into_sundays_reset() -> None:
     closed = found(Service.TRADING, new_york(11, 28, 20, 0))
 
     assert (closed.begins, closed.ends) == (new_york(11, 28, 18, 0), new_york(11, 29, 1, 45))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/oauth2/api/v1/token", "/gw/api/v1/sso-sessions", "/gw/api/v1/sso-browser-sessions", "/gw/api/v1/echo/https",
+        "/gw/api/v1/requests", "/gw/api/v1/forms", "/gw/api/v1/validations/usernames/x",
+        "/gw/api/v1/participating-banks", "/gw/api/v1/balances/query",
+    ],
+)  # fmt: skip
+def test_the_weekly_maintenance_closes_the_whole_web_api_and_nothing_else_closes_the_rest_of_it(path: str) -> None:
+    service = service_of(path)
+
+    assert service is Service.GATEWAY
+    assert found(service, new_york(11, 28, 20, 0)).reason == "IBKR's weekly maintenance"
+    assert closure(service, new_york(11, 28, 12, 0)) is None
+    assert len(upcoming(service, new_york(11, 24, 12, 0))) == 1
 
 
 @pytest.mark.parametrize(("region", "zone"), [("NA", NEW_YORK), ("EU", ZURICH), ("ASIA", HONG_KONG)])
