@@ -94,9 +94,11 @@ def add_connection(*, by: User | None = None, **columns: Any) -> MasterAccount:
             "The audience is not the token endpoint.",
             f'Give "/token" or {base_url.rstrip("/")}{TOKEN}; an assertion for anybody else could be used by them.',
         )
-    columns["private_key_path"] = _require_key("private_key_path", str(columns["private_key_path"]), environment)
     account = columns.pop("account")
     before = MasterAccount.objects.filter(account=account, environment=environment).first()
+    columns["private_key_path"] = _require_key(
+        "private_key_path", str(columns["private_key_path"]), environment, str(columns["client_id"]), own=before
+    )
     if before is None or before.key_id != columns["key_id"]:
         columns.setdefault("key_since", clock.today(clock.NEW_YORK))
     master, _ = MasterAccount.objects.update_or_create(
@@ -115,7 +117,13 @@ def name_next_key(master: MasterAccount, *, key_id: str, source: str, by: User |
     """Name the key that will follow the present one; nothing is signed with it until `use_next_key`. Raises InvalidInput."""
     if key_id == master.key_id:
         raise InvalidInput("next_key_id", "This is the key in use.", "Give the id of the new key, as IBKR knows it.")
-    source = _require_key("next_private_key_path", source, master.environment)
+    source = _require_key("next_private_key_path", source, master.environment, master.client_id)
+    if _is_the_key(source, master.private_key_path):
+        raise InvalidInput(
+            "next_private_key_path",
+            "This is the key in use, under another id.",
+            "Make another pair with manage.py make_key.",
+        )
     before = audit.digest_now(master)
     MasterAccount.objects.filter(pk=master.pk).update(next_key_id=key_id, next_private_key_path=source)
     master.refresh_from_db()
@@ -133,7 +141,7 @@ def use_next_key(master: MasterAccount, *, by: User | None = None) -> MasterAcco
         raise InvalidInput(
             "next_key_id", "No next key is named.", "Make one with manage.py make_key and name it first."
         )
-    _require_key("next_private_key_path", master.next_private_key_path, master.environment)
+    _require_key("next_private_key_path", master.next_private_key_path, master.environment, master.client_id)
     before, old = audit.digest(master), master.key_id
     MasterAccount.objects.filter(pk=master.pk).update(
         key_id=master.next_key_id,
@@ -164,32 +172,43 @@ def require_outside_the_product(path: Path) -> None:
         )
 
 
-def _require_key(field: str, source: str, environment: str) -> str:
-    """Return the source by its whole name: workers are started elsewhere. Raises InvalidInput for an unusable key."""
+def _require_key(field: str, source: str, environment: str, client_id: str, *, own: MasterAccount | None = None) -> str:
+    """Return the source by its whole name: workers are started elsewhere. Raises InvalidInput for an unusable key.
+
+    One key goes with one client id in one environment. `own` is the connection that is being changed; it may keep its key.
+    """
     if not source.startswith(keys.COMMAND):
         source = os.path.abspath(source)
     try:
-        pem = keys.read_private_key(source)
+        keys.parsed(keys.read_private_key(source))
     except keys.KeyProblem as problem:
         raise InvalidInput(field, problem.reason, problem.fix) from problem
     if not source.startswith(keys.COMMAND):
         require_outside_the_product(Path(source))
-    public = keys.parsed(pem).public_key()
-    for other in MasterAccount.objects.exclude(environment=environment):
-        if other.private_key_path == source or _thumbprint_of(other) == keys.thumbprint(public):
-            raise InvalidInput(
-                field,
-                f"This is the key of {other.account} in {other.get_environment_display()}.",
-                "Make another pair with manage.py make_key: IBKR takes no key in two environments.",
-            )
+    strangers = MasterAccount.objects.exclude(environment=environment, client_id=client_id)
+    for other in strangers.exclude(pk=own.pk) if own is not None else strangers:
+        for theirs in filter(None, (other.private_key_path, other.next_private_key_path)):
+            if _is_the_key(source, theirs):
+                raise InvalidInput(
+                    field,
+                    f"This is {'the' if theirs == other.private_key_path else 'the next'} key of {other.account} in "
+                    f"{other.get_environment_display()}.",
+                    "Make another pair with manage.py make_key: each environment and each client id has its own.",
+                )
     return source
 
 
-def _thumbprint_of(master: MasterAccount) -> str:
-    if master.private_key_path.startswith(keys.COMMAND):
-        return ""  # its vault is not asked for a key on behalf of somebody else
+def _is_the_key(source: str, theirs: str) -> bool:
+    """Tell whether two sources hold one key. `theirs` may be a command; a vault is not asked on behalf of somebody else."""
+    if source == theirs:
+        return True
+    thumbprint = "" if theirs.startswith(keys.COMMAND) else _thumbprint_of(theirs)
+    return bool(thumbprint) and thumbprint == _thumbprint_of(source)
+
+
+def _thumbprint_of(source: str) -> str:
     try:
-        return keys.thumbprint(keys.parsed(keys.read_private_key(master.private_key_path)).public_key())
+        return keys.thumbprint(keys.parsed(keys.read_private_key(source)).public_key())
     except keys.KeyProblem:
         return ""
 

@@ -303,6 +303,11 @@ def test_a_key_is_rotated_while_both_are_live(
     path = stored(another_key, tmp_path)
     assert "named yet" not in command("rotate_key", "F1000001", "--key-id", "tests-2", "--private-key", path)[0]
     assert command("test_connection", "F1000001", "--next-key")[1] == "F1000001 does not work as configured."
+    too_early = command("rotate_key", "F1000001", "--use")[1]
+    assert too_early.startswith(
+        "The next key did not pass its test, so F1000001 goes on signing with tests-1. Access token: "
+    )
+    assert MasterAccount.objects.get().key_id == "tests-1"
 
     sandbox.control(
         "POST", "clients",
@@ -329,3 +334,23 @@ def test_a_next_key_that_ibkr_would_not_take_is_refused_at_once(connected_master
 
     assert refused.value.field == "next_private_key_path"
     assert MasterAccount.objects.get().next_key_id == ""
+
+
+def test_the_key_in_use_is_no_next_key_under_whatever_id(connected_master: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.pem"
+    copy.write_bytes(Path(connected_master.private_key_path).read_bytes())
+    copy.chmod(0o600)
+
+    for source in (connected_master.private_key_path, str(copy)):
+        with pytest.raises(InvalidInput, match="the key in use"):
+            services.name_next_key(connected_master, key_id="tests-2", source=source)
+
+    assert MasterAccount.objects.get().next_key_id == ""
+
+
+def test_a_next_key_is_put_into_use_untested_only_when_asked(
+    connected_master: Any, another_key: keys.KeyPair, tmp_path: Path
+) -> None:
+    services.name_next_key(connected_master, key_id="tests-2", source=stored(another_key, tmp_path))
+
+    assert "signs with tests-2 now" in command("rotate_key", "F1000001", "--use", "--untested")[0]

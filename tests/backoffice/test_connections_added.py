@@ -79,7 +79,7 @@ def test_a_changed_key_leaves_the_trading_user_and_the_currency(
 
 
 def test_a_key_file_is_found_from_wherever_a_worker_is_started(
-    add: Callable[..., str], key_pair: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+    add: Callable[..., str], key_pair: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = key_pair[0].resolve()
     monkeypatch.chdir(path.parent)
@@ -87,8 +87,12 @@ def test_a_key_file_is_found_from_wherever_a_worker_is_started(
     assert add(key=path.name) == ""
     assert MasterAccount.objects.get().private_key_path == str(path)
 
-    services.name_next_key(MasterAccount.objects.get(), key_id="tests-2", source=path.name)
-    assert MasterAccount.objects.get().next_private_key_path == str(path)
+    following = tmp_path / "next.pem"
+    following.touch(mode=0o600)
+    following.write_bytes(keys.make_key_pair().private_pem)
+    monkeypatch.chdir(tmp_path)
+    services.name_next_key(MasterAccount.objects.get(), key_id="tests-2", source=following.name)
+    assert MasterAccount.objects.get().next_private_key_path == str(following)
 
 
 def test_a_key_from_a_command_works_like_one_from_a_file(add: Callable[..., str], key_pair: tuple[Path, str]) -> None:
@@ -127,3 +131,21 @@ def test_no_key_serves_two_environments(add: Callable[..., str], key_pair: tuple
 
     copy.write_bytes(keys.make_key_pair().private_pem)
     assert add(environment="qa", key=str(copy)) == ""
+
+
+@pytest.mark.parametrize("field", ["private_key_path", "next_private_key_path"])
+def test_no_key_serves_two_client_ids_be_it_only_named_as_the_next(
+    add: Callable[..., str], tmp_path: Path, field: str
+) -> None:
+    taken = tmp_path / "taken.pem"
+    taken.touch(mode=0o600)
+    taken.write_bytes(keys.make_key_pair().private_pem)
+    MasterAccount.objects.create(
+        account="F7654321", kind="FD", environment="sandbox", base_url="http://127.0.0.1:9", client_id="ANOTHER",
+        **{"private_key_path": "/nonexistent", field: str(taken)},
+    )  # fmt: skip
+
+    refused = add(key=str(taken))
+
+    word = "the" if field == "private_key_path" else "the next"
+    assert refused.startswith(f"This is {word} key of F7654321 in Sandbox.")
