@@ -1,7 +1,8 @@
 """The keys of the chain: AUDIT_KEYS, `id:key` pairs like FIELD_KEYS. The first seals, all verify.
 
 Left out, one key is derived from BLIND_INDEX_KEY, so that no installation runs with a chain anybody can recompute. The
-derived key (id "own") goes on verifying what it sealed after a key of its own was configured.
+derived key (id "own") goes on verifying what it sealed after a key of its own was configured. Before BLIND_INDEX_KEY is
+changed, `manage.py verify_audit --derived-key` prints it, to be put into AUDIT_KEYS.
 """
 
 import base64
@@ -21,8 +22,22 @@ class UnknownKey(LookupError):
 def _keys(configured: str, blind_index_key: str) -> dict[str, bytes]:
     pairs = (pair.partition(":") for pair in configured.split(",") if pair)
     found = {key_id: base64.urlsafe_b64decode(secret) for key_id, _, secret in pairs}
-    found.setdefault(DERIVED, hmac.digest(base64.urlsafe_b64decode(blind_index_key), b"audit chain", "sha256"))
+    found.setdefault(DERIVED, _made_of(blind_index_key))
     return found
+
+
+def _made_of(blind_index_key: str) -> bytes:
+    return hmac.digest(base64.urlsafe_b64decode(blind_index_key), b"audit chain", "sha256")
+
+
+def derived_pair() -> str:
+    """Return the key derived from the present BLIND_INDEX_KEY as AUDIT_KEYS takes it, to be kept before that is changed."""
+    return f"{DERIVED}:{base64.urlsafe_b64encode(_made_of(settings.BLIND_INDEX_KEY)).decode()}"
+
+
+def is_derived() -> bool:
+    """Return whether the key "own" is made of BLIND_INDEX_KEY now, and named in AUDIT_KEYS by nobody."""
+    return DERIVED not in (pair.partition(":")[0] for pair in settings.AUDIT_KEYS.split(","))
 
 
 def _all() -> dict[str, bytes]:

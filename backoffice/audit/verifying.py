@@ -27,6 +27,11 @@ _LOOSE = (
     f"SELECT {reading.COLUMNS} FROM audit_entry e"  # noqa: S608 - our own columns
     " WHERE e.id > %s AND NOT EXISTS (SELECT 1 FROM audit_seal s WHERE s.entry_id = e.id) ORDER BY e.id LIMIT %s"
 )
+# Said when not even the first row is right: a key that was changed looks like that, and tampering hardly ever does.
+_ANOTHER_KEY = (
+    "Nothing of the chain opens, so the key may be another one: if BLIND_INDEX_KEY was changed while AUDIT_KEYS was left out, "
+    "set it back, run manage.py verify_audit --derived-key, and put what it prints into AUDIT_KEYS before you change it again."
+)
 _SHOWN = "the people whose data it let out are not those it was recorded with"
 
 
@@ -56,6 +61,7 @@ class Report:
     anchored: int
     milliseconds: int
     problem: Problem | None = None
+    hint: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -87,6 +93,7 @@ def verify(*, anchor_files: Iterable[Path] = (), progress: Callable[[int], None]
         anchored=known[-1].count if known else 0,
         milliseconds=(time.monotonic_ns() - began) // 1_000_000,
         problem=problem,
+        hint=_ANOTHER_KEY if problem is not None and not walk.checked and keys.is_derived() else "",
     )
 
 
@@ -199,6 +206,6 @@ def run(verification_pk: str) -> None:
     mine.update(
         state=Verification.State.WHOLE if report.is_whole else Verification.State.BROKEN,
         checked=report.checked,
-        report=asdict(report) | {"problem": str(report.problem) if report.problem else ""},
+        report=asdict(report) | {"problem": f"{report.problem}. {report.hint}".rstrip(". ") if report.problem else ""},
         finished_at=clock.now(),
     )

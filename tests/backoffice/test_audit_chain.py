@@ -170,6 +170,19 @@ def test_another_key_verifies_nothing(chain: list[Entry], settings: Any) -> None
     assert "its signature is not ours" in problem.what  # the anchor's, which is looked at first
 
 
+def test_the_derived_key_is_kept_when_what_it_was_made_of_changes(chain: list[Entry], settings: Any) -> None:
+    kept = StringIO()
+    call_command("verify_audit", "--derived-key", stdout=kept)
+    settings.BLIND_INDEX_KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+
+    with pytest.raises(CommandError, match="if BLIND_INDEX_KEY was changed while AUDIT_KEYS was left out, set it back"):
+        call_command("verify_audit", stdout=StringIO())
+
+    settings.AUDIT_KEYS = kept.getvalue().strip()
+    assert settings.AUDIT_KEYS.startswith("own:")
+    call_command("verify_audit", stdout=StringIO())
+
+
 @pytest.mark.parametrize("odd", [{"at": object()}, {"list": [{1: "a"}]}, {"share": 1 / 2}, {"set": {"a"}}])
 def test_data_that_would_not_come_back_as_it_was_is_refused(odd: dict[str, Any], advisor: Any) -> None:
     with pytest.raises(TypeError):

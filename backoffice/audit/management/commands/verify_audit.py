@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from backoffice.audit import anchors, losses, sealing, verifying
+from backoffice.audit import anchors, keys, losses, sealing, verifying
 
 
 class Command(BaseCommand):
@@ -17,7 +17,15 @@ class Command(BaseCommand):
             help="a copy of the anchors kept elsewhere; may be given more than once",
         )  # fmt: skip
 
+        parser.add_argument(
+            "--derived-key", action="store_true",
+            help="check nothing; print the secret key made of BLIND_INDEX_KEY as AUDIT_KEYS takes it",
+        )  # fmt: skip
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["derived_key"]:
+            self.stdout.write(keys.derived_pair())
+            return
         for source in options["anchors"]:
             if not source.is_file():
                 raise CommandError(f"{source} is not a file.")
@@ -28,7 +36,7 @@ class Command(BaseCommand):
         seconds, tenths = divmod(report.milliseconds // 100, 10)
         self.stdout.write(f"{report.checked} entries checked in {seconds}.{tenths} s, {report.anchors} anchors.")
         if report.problem is not None:
-            raise CommandError(f"The audit chain is broken at {report.problem}.", returncode=1)
+            raise CommandError(f"The audit chain is broken at {report.problem}. {report.hint}".rstrip(), returncode=1)
         if lost := losses.of_rows():
             raise CommandError(lost, returncode=1)
         if not report.anchors:
