@@ -30,12 +30,8 @@ from backoffice.ibkr.types.changes.entities import (
     AddEntity,
     DeleteEntity,
     InformationChange,
-    LegalEntity,
-    LegalEntityIdentification,
-    OrganizationIdentification,
     OrganizationPart,
     Relationship,
-    TrustIdentification,
     TrustPart,
     UpdateEntity,
 )
@@ -77,6 +73,12 @@ from backoffice.ibkr.types.changes.users import (
     UpdateUserAccessRights,
 )
 from backoffice.ibkr.types.documents import DocumentSubmission, ProcessDocuments
+from backoffice.ibkr.types.firms import (
+    LegalEntity,
+    LegalEntityIdentification,
+    OrganizationIdentification,
+    TrustIdentification,
+)
 from backoffice.ibkr.types.operation import Change, Operation
 
 OPERATIONS: tuple[type[Operation], ...] = (
