@@ -2,17 +2,20 @@
 
 Nothing in it is kept by hand. A client method belongs to the operation its docstring begins with ("GET /path: ...",
 "POST /path/{id}. ..."; the path may stand without /gw/api/v1 or /v1/api). Who uses it and what proves it are the calls
-`client.<family>.<method>` in the product's and the tests' syntax trees. Needs a checkout: the tests are read too.
+`client.<family>.<method>` in the product's and the tests' syntax trees. What an application can say is read from the
+types (`typed_members`). Needs a checkout: the tests are read too.
 """
 
 import argparse
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backoffice.ibkr import typed_members
 from backoffice.ibkr.operations import GATEWAY, OPERATIONS, TRADING
 
 PACKAGE = Path(__file__).resolve().parent
@@ -20,6 +23,7 @@ ROOT = PACKAGE.parent.parent
 TARGET = PACKAGE / "COVERAGE.md"
 USERS = ("clients", "funding", "trading", "reporting", "backoffice/broker", "backoffice/ibkr/checkup.py")
 PROOFS = ("tests/contract", "tests/ibkr")
+WIRE_NAMES = "tests/ibkr/wire_names.json"  # IBKR's names of members, an excerpt of its specification
 PREFIXES = (GATEWAY, "/gw/api/v2", TRADING, "")
 
 _FUNDING = "Comes with the module of funding."
@@ -85,7 +89,12 @@ def methods(package: Path = PACKAGE) -> list[Method]:
 
 def report(root: Path = ROOT) -> str:
     """Return the text of COVERAGE.md for a checkout."""
-    return _written(used_and_proven(root))
+    written = _written(used_and_proven(root))
+    wire_names = root / WIRE_NAMES
+    if not wire_names.is_file():
+        return written
+    section = typed_members.section(json.loads(wire_names.read_text(encoding="utf-8")))
+    return written + "\n" + "\n".join(section) + "\n"
 
 
 def used_and_proven(root: Path = ROOT) -> list[Method]:

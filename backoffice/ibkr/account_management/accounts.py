@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from backoffice.ibkr import paths
 from backoffice.ibkr.account_management.applications import accepted_application, application_record
-from backoffice.ibkr.account_management.changes import send_agreements, send_change
+from backoffice.ibkr.account_management.changes import refuse_locally, send_agreements, send_change
 from backoffice.ibkr.account_management.pages import LARGEST_PAGE, all_rows, period, whole
 from backoffice.ibkr.answers import list_of, object_read, value_read
 from backoffice.ibkr.environments import is_loopback
@@ -40,10 +40,12 @@ class Accounts:
     def create(self, application: Application) -> ApplicationAccepted:
         """POST /accounts: ask IBKR to open the account. A write, sent once.
 
+        Raises Unsendable, and sends nothing, for what IBKR would refuse today, such as an age or an expired paper.
         Trap: HTTP 200 is not success; `application.status` is. "Error" raises Rejected with all of IBKR's sentences
         (nothing was created); "Already Processed" raises OutcomeUnknown, because then the application is there.
         HTTP 202 returns with `is_processed` False: look again by external id.
         """
+        refuse_locally(application)
         reply = self._requestor.gateway_signed(
             "accounts",
             claims=application.wire_members(),

@@ -8,6 +8,7 @@ from backoffice.ibkr.answers import gateway_write, rejected
 from backoffice.ibkr.errors import OutcomeUnknown, Unsendable
 from backoffice.ibkr.requestor import Requestor
 from backoffice.ibkr.transport import Effect, Reply
+from backoffice.ibkr.types.accounts import Application
 from backoffice.ibkr.types.documents import ChangeAccepted, ProcessDocuments
 from backoffice.ibkr.types.operation import Operation
 
@@ -17,20 +18,21 @@ def send_change(requestor: Requestor, operation: Operation, *, listed: bool | No
 
     Raises Unsendable, before anything is sent, for what IBKR would refuse today.
     """
-    _refuse_locally(operation)
+    refuse_locally(operation)
     claims = {"accountManagementRequests": {operation.operation: operation.wire_value(listed=listed)}}
     return _accepted(_write(requestor, "PATCH", ("accounts",), claims))
 
 
 def send_agreements(requestor: Requestor, documents: ProcessDocuments) -> ChangeAccepted:
     """Send the day's agreements to POST /accounts/documents."""
-    _refuse_locally(documents)
+    refuse_locally(documents)
     claims = {documents.operation: documents.wire_members()}
     return _accepted(_write(requestor, "POST", ("accounts", "documents"), claims))
 
 
-def _refuse_locally(operation: Operation) -> None:
-    if objections := tuple(operation.objections(clock.today(clock.NEW_YORK))):
+def refuse_locally(asked: Application | Operation) -> None:
+    """Raise Unsendable for what IBKR would refuse today in New York."""
+    if objections := tuple(asked.objections(clock.today(clock.NEW_YORK))):
         raise Unsendable(" ".join(objections), reasons=objections)
 
 

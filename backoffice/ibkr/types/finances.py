@@ -62,6 +62,19 @@ class SourceOfIncome(Request):
     description: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
+class IncomeQuestionnaire(Request):
+    """Words about the sources of income."""
+
+    details: Annotated[str, Field(min_length=1, max_length=350)]
+
+
+class FinancialQuestionnaire(Request):
+    """Words that belong to one questionnaire about finances."""
+
+    form_number: Annotated[int, Field(gt=0, lt=100_000)]
+    detail: Annotated[str, Field(min_length=1, max_length=350)]
+
+
 class FinancialInformation(Request):
     """What a person or firm owns, earns and knows, in the account's base currency.
 
@@ -77,6 +90,8 @@ class FinancialInformation(Request):
     sources_of_wealth: tuple[SourceOfWealth, ...] = ()
     additional_sources_of_income: tuple[SourceOfIncome, ...] = ()
     source_of_funds: str | None = None
+    soi_questionnaire: IncomeQuestionnaire | None = None
+    questionnaires: tuple[FinancialQuestionnaire, ...] = ()
     translated: bool | None = None
 
     @model_validator(mode="after")

@@ -1,19 +1,17 @@
 """Applications, and what IBKR gives back for them."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, computed_field, model_validator
 
 from backoffice.ibkr.parsing import Flag, Instant, OptionalId, Text
-from backoffice.ibkr.types.accounts.fees import AdvisorWrapFees
+from backoffice.ibkr.types.accounts.openings import NewAccount
 from backoffice.ibkr.types.accounts.tasks import Task
 from backoffice.ibkr.types.base import Answer, Request
-from backoffice.ibkr.types.finances import InvestmentObjective
 from backoffice.ibkr.types.people import (
-    AccountId,
     Address,
-    BaseCurrency,
     Country,
     Email,
     EmploymentDetails,
@@ -26,63 +24,6 @@ from backoffice.ibkr.types.people import (
     Prefix,
     TaxResidency,
 )
-
-
-class TradingPermission(Request):
-    """What may be traded: an exchange group such as US-Sec, or a product in a country (upper-case names)."""
-
-    exchange_group: str | None = None
-    country: str | None = None
-    product: str | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        by_product = self.country is not None and self.product is not None
-        if (self.exchange_group is not None) == by_product or (self.country is None) != (self.product is None):
-            raise ValueError("name an exchange group, or a country with a product")
-        return self
-
-
-class NewAccount(Request):
-    """One account asked for in an application."""
-
-    external_id: ExternalId
-    base_currency: BaseCurrency
-    margin: Literal["Cash", "Margin", "RegT", "PortfolioMargin"] | None = None
-    multi_currency: bool = True
-    trading_permissions: tuple[TradingPermission, ...] = (TradingPermission(exchange_group="US-Sec"),)
-    advisor_wrap_fees: AdvisorWrapFees | None = None
-    fees_template_name: str | None = None
-    investment_objectives: tuple[InvestmentObjective, ...] = ()
-    capabilities: tuple[str, ...] = ()
-    alias: Annotated[str, Field(max_length=80)] | None = None
-    drip: bool | None = None
-    stock_yield_program: bool | None = None
-    option_level: Annotated[int, Field(ge=0, le=4)] | None = None
-    account_type: Literal["Investment", "Trading", "SMSF"] | None = None  # IB-AU only
-    ira: bool | None = None
-    ira_type: (
-        Literal[
-            "RI", "RO", "RT", "SP", "ED", "TH", "RH", "SH", "RRSP", "SRRSP", "TFSA", "SIMPLE", "ISA", "JISA"
-        ]
-        | None
-    ) = None  # fmt: skip
-    employee_plan: AccountId | None = None  # of SEP and SIMPLE accounts: enumeration employee-plans
-    property_profile: str | None = None
-
-    @model_validator(mode="after")
-    def _retirement_type(self) -> Self:
-        if bool(self.ira) != (self.ira_type is not None):
-            raise ValueError("a retirement account has its type, and only such an account has one")
-        if self.ira_type in ("SP", "SIMPLE") and self.employee_plan is None:
-            raise ValueError("a SEP or SIMPLE account names the employer's plan")
-        return self
-
-    @model_validator(mode="after")
-    def _one_fee_scheme(self) -> Self:
-        if self.advisor_wrap_fees is not None and self.fees_template_name is not None:
-            raise ValueError("fees are given by a scheme or by a template, not by both")
-        return self
 
 
 class UserPrivilege(Request):
@@ -99,10 +40,15 @@ class NewUser(Request):
     external_individual_id: ExternalId
     prefix: Prefix
     user_privileges: tuple[UserPrivilege, ...] = ()
+    md_services: tuple[Annotated[int, Field(gt=0, le=2**31 - 1)], ...] = ()  # numbers of enumeration market-data
 
 
 class Application(Request):
     """One application: `wire_members` is the whole of what POST /accounts takes, `{"application": {...}}`."""
+
+    def objections(self, today: date) -> Iterator[str]:
+        """Yield what would make IBKR refuse this on `today` (New York's day) though it was right when it was written."""
+        yield from ()
 
 
 class HybridIndividualApplication(Application):
@@ -181,7 +127,7 @@ class HybridIndividualApplication(Application):
         }
         application = {
             "customer": {name: value for name, value in customer.items() if value is not None},
-            "accounts": own["accounts"],
+            "accounts": [account.wire_members() for account in self.accounts],
             "users": own.get("users") or [default_user],
         }
         if self.input_language is not None:

@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from backoffice.ibkr.types.accounts.applications import NewAccount, NewUser
+from backoffice.ibkr.types.accounts.applications import NewUser
+from backoffice.ibkr.types.accounts.openings import NewAccount
 from backoffice.ibkr.types.documents import Documents
 from backoffice.ibkr.types.finances import FinancialInformation
 from backoffice.ibkr.types.holders import HolderDetails

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from backoffice.ibkr.types.accounts.applications import TradingPermission
+from backoffice.ibkr.types.accounts.openings import TradingPermission
 from backoffice.ibkr.types.base import Request
 from backoffice.ibkr.types.documents import Documents, DocumentSubmission
 from backoffice.ibkr.types.operation import Change
