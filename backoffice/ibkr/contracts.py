@@ -55,20 +55,35 @@ class Contracts:
         self._requestor = requestor
 
     def search(
-        self, symbol: str, *, by_name: bool = False, security_type: SecurityType = "STK"
+        self,
+        symbol: str,
+        *,
+        by_name: bool = False,
+        security_type: SecurityType = "STK",
+        fund: bool = False,
+        pattern: bool = False,
     ) -> tuple[ContractMatch, ...]:
-        """GET /iserver/secdef/search: every listing of a symbol, or of a company's name.
+        """GET /iserver/secdef/search: every listing of a symbol, or of a company's name; of funds; or by a pattern.
 
-        Trap: one symbol has listings in many places; never take the first without a person's eye.
+        Trap: one symbol has listings in many places; never take the first without a person's eye. Left out, because
+        IBKR explains them nowhere: more, fundFamilyConidEx and referrer.
         """
         query = {"symbol": symbol, "secType": security_type, "name": "true" if by_name else "false"}
+        query |= {name: "true" for name, wanted in (("fund", fund), ("pattern", pattern)) if wanted}
         return _matches(self._get("iserver", "secdef", "search", query=query))
 
     def search_by_post(
-        self, symbol: str, *, by_name: bool = False, security_type: SecurityType = "STK"
+        self,
+        symbol: str,
+        *,
+        by_name: bool = False,
+        security_type: SecurityType = "STK",
+        fund: bool = False,
+        pattern: bool = False,
     ) -> tuple[ContractMatch, ...]:
         """POST /iserver/secdef/search: the same search with a body, for names that do not go well into an address."""
-        body = {"symbol": symbol, "secType": security_type, "name": by_name}
+        body: dict[str, object] = {"symbol": symbol, "secType": security_type, "name": by_name}
+        body |= {name: True for name, wanted in (("fund", fund), ("pattern", pattern)) if wanted}
         return _matches(self._post("iserver", "secdef", "search", body=body))
 
     def bond_issuers(self, symbol: str) -> tuple[BondIssuers, ...]:
@@ -114,11 +129,11 @@ class Contracts:
         right: Right | None = None,
         exchange: str | None = None,
     ) -> tuple[Derivative, ...]:
-        """GET /iserver/secdef/info: the contracts of one month (and strike, and right) of an underlier.
+        """GET /iserver/secdef/info: the contracts of one month of an underlier; options by strike and right too.
 
         Trap: without `search` and `strikes` before it in this session the answer is empty or an error.
         """
-        if security_type in ("OPT", "FOP") and strike is None:
+        if security_type in ("OPT", "FOP") and (strike is None or right is None):
             raise Unsendable("An option is described by month, strike and right.")
         query = {"conid": paths.instrument_id(conid), "sectype": security_type, "month": _month(month)}
         if strike is not None:

@@ -308,6 +308,19 @@ def test_a_search_gives_every_listing_and_nothing_for_an_unknown_symbol(bench: B
     assert bench.client.contracts.search("NOPE") == ()
 
 
+def test_a_search_of_funds_or_by_a_pattern_says_so_and_no_other_does(bench: Bench) -> None:
+    bench.server.play(*[answer(200, [])] * 3)
+
+    bench.client.contracts.search("VFI", fund=True, pattern=True)
+    bench.client.contracts.search("VFI")
+    bench.client.contracts.search_by_post("VFI", fund=True)
+
+    asked, plain, posted = bench.server.received
+    assert asked.target.endswith("/iserver/secdef/search?symbol=VFI&secType=STK&name=false&fund=true&pattern=true")
+    assert plain.target.endswith("/iserver/secdef/search?symbol=VFI&secType=STK&name=false")
+    assert posted.json == {"symbol": "VFI", "secType": "STK", "name": False, "fund": True}
+
+
 def test_an_instrument_is_described_with_text_ids(bench: Bench) -> None:
     bench.server.play(
         answer(200, {"con_id": 265598, "symbol": "AAPL", "currency": "USD", "exchange": "SMART", "multiplier": None})

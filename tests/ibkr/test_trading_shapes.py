@@ -230,7 +230,11 @@ def test_each_refusal_is_named_for_the_next_move(
         (lambda client: client.contracts.futures([]), Unsendable),
         (lambda client: client.contracts.strikes("1", security_type="FOP", month="JAN27"), Unsendable),
         (lambda client: client.contracts.strikes("1", security_type="OPT", month="2027-01"), Unsendable),
-        (lambda client: client.contracts.derivatives("1", security_type="OPT", month="JAN27"), Unsendable),
+        (lambda client: client.contracts.derivatives("1", security_type="OPT", month="JAN27", right="C"), Unsendable),
+        (
+            lambda client: client.contracts.derivatives("1", security_type="OPT", month="JAN27", strike=Decimal(150)),
+            Unsendable,
+        ),
         (lambda client: client.contracts.bond_filters("e1&x=1"), Unsendable),
         (lambda client: client.contracts.all_conids("NAS DAQ/.."), Unsendable),
         (lambda client: client.contracts.algorithms("1", ["Vwap"] * 9), Unsendable),

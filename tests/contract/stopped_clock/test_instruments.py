@@ -31,6 +31,15 @@ def test_options_are_walked_to_from_search_over_strikes(trading: Connected) -> N
     ]
 
 
+def test_a_search_may_say_that_it_is_of_funds_or_by_a_pattern(trading: Connected) -> None:
+    contracts = trading.client.contracts
+
+    by_pattern = contracts.search("AAP", pattern=True, fund=True)
+
+    assert APPLE in {match.conid for match in by_pattern}
+    assert contracts.search_by_post("AAP", pattern=True, fund=True) == by_pattern
+
+
 def test_futures_are_found_by_month_and_by_symbol(trading: Connected) -> None:
     contracts = trading.client.contracts
     assert [match.conid for match in contracts.search("ES", security_type="IND")] == [FUTURES_ON_THE_INDEX]
