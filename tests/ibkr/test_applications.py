@@ -54,6 +54,8 @@ def test_a_german_is_taken() -> None:
         (of_person(external_id=None), "external_id"),
         (of_person(email=None), "email"),
         (of_person(name={"last": "Иванова"}), "a name is in Latin letters"),
+        (of_person(name={"last": "Mockfield 2"}), "a name has no digits"),
+        (of_person(residence_address=STREET | {"state": "Conn."}), "by ISO 3166-2"),
         (of_person(name={"last": "M"}), "a last name has at least two letters"),
         (of_person(name={"first": "C" * 51}), "at most 50 characters"),
         (german(residence_address={"country": "ISR"}), "give their name in its own script too"),
@@ -139,6 +141,26 @@ LOGIN = {"external_user_id": "u", "external_individual_id": "whole-1-AH", "prefi
         ({"user_name": "short"}, "at least 9 characters"),
         ({"meet_aml_standard": True}, "Input should be 'true'"),
         ({"preferred_primary_language": "it"}, "Input should be 'en'"),
+        (
+            {
+                "account_holder": {
+                    "holder": {
+                        "employment_type": "EMPLOYED",
+                        "employment_details": {"employer": "X", "occupation": "A", "employer_business": "B"},
+                    },
+                    "financial_information": FINANCES
+                    | {
+                        "sources_of_wealth": [
+                            {"source_type": "SOW-IND-Pension", "percentage": 100, "used_for_funds": True}
+                        ]
+                    },
+                }
+            },
+            "somebody who works has SOW-IND-Income",
+        ),
+        ({"account_holder": {"financial_information": {"liquid_net_worth": None}}}, "and the annual net income"),
+        ({"documents": [paper(8001)]}, "form 8001 says which proof of identity"),
+        ({"documents": [paper(8002)]}, "form 8002 says which proof of address"),
         ({"documents": [paper(8002)]}, "signed by somebody who is not in the application"),
         (
             {
@@ -182,26 +204,24 @@ def test_the_full_route_misses_each_member_of_a_person(name: str, which: str) ->
         ({"account_holder": {"financial_information": {"net_worth": None}}}, "net_worth is missing"),
         ({"account_holder": {"financial_information": {"sources_of_wealth": []}}}, "sources_of_wealth is missing"),
         ({"account_holder": {"regulatory_information": None}}, "question AFFILIATION is not answered"),
-        (
-            {
-                "account_holder": {
-                    "holder": {
-                        "employment_type": "EMPLOYED",
-                        "employment_details": {"employer": "X", "occupation": "A", "employer_business": "B"},
-                    },
-                    "financial_information": FINANCES
-                    | {"sources_of_wealth": [
-                        {"source_type": "SOW-IND-Pension", "percentage": 100, "used_for_funds": True}]},
-                }
-            },
-            "somebody who works has SOW-IND-Income",
-        ),
         ({"accounts": [account("whole-1", margin=None)]}, "margin of account whole-1-AC is missing"),
         ({"accounts": [account("whole-1", investment_objectives=[])]}, "investment_objectives of account"),
     ],
 )  # fmt: skip
 def test_the_full_route_misses_what_is_not_there(changes: dict[str, Any], why: str) -> None:
     assert why in refusal(lambda: individual(route="full", **changes))
+
+
+def test_a_foreigner_asks_for_canadian_products_with_the_local_tax_form() -> None:
+    w8 = {"name": "Clara Mockfield", "foreign_tax_id": "12345678901", "part29_a_country": "DEU", "cert": True}
+    local = {"tax_authority": "CANADA_TA", "qualified": True, "treaty_country": "DEU"}
+    shares = [account("whole-1", trading_permissions=[{"country": "CANADA", "product": "STOCKS"}])]
+
+    def asked(form: dict[str, Any]) -> object:
+        return individual(account_holder={"holder": GERMAN | {"w8_ben": form}}, accounts=shares)
+
+    assert "the local tax form CANADA_TA" in refusal(lambda: asked(w8))
+    asked(w8 | {"local_tax_forms": [local]})
 
 
 def on_wire(application: Registration) -> dict[str, Any]:
@@ -256,7 +276,7 @@ def test_what_ibkr_spells_in_two_ways_is_sent_as_specified_or_as_documented() ->
 
 
 def test_a_document_of_an_application_has_its_file_in_ibkrs_two_places() -> None:
-    signed = paper(8002).model_copy(update={"signed_by": ("Clara Mockfield",)})
+    signed = paper(8002, proof_of_address_type="Utility Bill").model_copy(update={"signed_by": ("Clara Mockfield",)})
 
     (written,) = on_wire(individual(documents=[signed]))["documents"]
 

@@ -25,6 +25,16 @@ from backoffice.ibkr.types.documents import Document, DocumentSubmission
 from backoffice.ibkr.types.funding import DepositNotice, Withdrawal, envelope
 from backoffice.ibkr.types.holders import HolderDetails, PersonDetails, UserPerson
 from backoffice.ibkr.types.people import Address, Identification, Phone
+from tests.ibkr.applications_as_written import (
+    DECEDENT,
+    individual,
+    isa,
+    jisa,
+    joint,
+    organization,
+    retirement,
+    trust,
+)
 from tests.ibkr.changes_as_written import WRITTEN, paper
 from tests.ibkr.test_accounts import ALIAS, FULL, MINIMAL, document
 
@@ -51,7 +61,8 @@ def test_applications_use_known_members_only() -> None:
         update={"identification": Identification(passport="X1", issuing_country="DEU", expire=False)}
     )
 
-    for application in (MINIMAL, FULL, identified):
+    by_type = (individual(), joint(), organization(), trust(), retirement("TH", {"decedent": DECEDENT}), isa(), jisa())
+    for application in (MINIMAL, FULL, identified, *by_type):
         assert unknown_members("ApplicationPayload", application.wire_members()) == []
 
 

@@ -59,13 +59,6 @@ def finances(given: FinancialInformation | None) -> Iterator[str]:
     yield from (f"{name} is missing" for name in _MONEY if getattr(given, name) in (None, ()))
 
 
-def sources(given: FinancialInformation | None, holder: Applicant) -> Iterator[str]:
-    """Yield that somebody who works has an income, whether it funds the account or not."""
-    named = {each.source_type for each in given.sources_of_wealth} if given is not None else set()
-    if named and holder.employment_type in ("EMPLOYED", "SELFEMPLOYED") and "SOW-IND-Income" not in named:
-        yield "somebody who works has SOW-IND-Income among the sources of wealth, used for funds or not"
-
-
 def regulation(given: RegulatoryInformation | None, *, is_australian: bool) -> Iterator[str]:
     """Yield the questions that are not answered."""
     wanted = _AUSTRALIAN_CODES if is_australian else _CODES

@@ -53,7 +53,6 @@ class OnePersonApplication(Registration):
         is_australian = holder.residence_address.country == "AUS"
         yield from completeness.persons((holder,))
         yield from completeness.finances(finances)
-        yield from completeness.sources(finances, holder)
         yield from completeness.regulation(self.account_holder.regulatory_information, is_australian=is_australian)
         yield from completeness.accounts(self.accounts)
 

@@ -89,6 +89,5 @@ class JointApplication(Registration):
         is_australian = any(holder.residence_address.country == "AUS" for holder in holders)
         yield from completeness.persons(holders)
         yield from completeness.finances(finances)
-        yield from completeness.sources(finances, holders[0])
         yield from completeness.regulation(self.joint_holders.regulatory_information, is_australian=is_australian)
         yield from completeness.accounts(self.accounts)

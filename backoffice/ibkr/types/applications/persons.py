@@ -23,6 +23,7 @@ _PO_BOX = re.compile(
     "|邮政信箱|郵政信箱",
     re.IGNORECASE,
 )
+_STATE = re.compile(r"(?:[A-Z]{2}-)?[A-Z0-9]{1,3}")
 _SSN = re.compile(r"(?!123456789|219099999|078051120)(?!666|000)\d{3}(?!00)\d{2}(?!0{4})\d{4}")
 _SIN = re.compile(r"\d{9}")
 _PAN = re.compile(r"[A-Z]{5}\d{4}[A-Z]")
@@ -87,6 +88,8 @@ def _name(person: PersonDetails) -> Iterator[str]:
         return
     if not all(_LATIN.fullmatch(part) for part in (person.name.first, person.name.middle or "", person.name.last)):
         yield "a name is in Latin letters; its own script goes into native_name"
+    if any(letter.isdigit() for letter in spelled(person.name)):
+        yield "a name has no digits"
     if len(person.name.last) < 2:
         yield "a last name has at least two letters"
     home, native = person.residence_address, person.native_name
@@ -107,7 +110,9 @@ def _addresses(person: PersonDetails) -> Iterator[str]:
 
 
 def address_mistakes(where: str, address: Address | None) -> Iterator[str]:
-    """Yield what is missing of an address that has a street; a country alone is enough for the hybrid route."""
+    """Yield what is wrong with an address; a country alone is enough for the hybrid route, a street is not."""
+    if address is not None and address.state is not None and not _STATE.fullmatch(address.state):
+        yield f"the state of the {where} address is written by ISO 3166-2, such as GB-ENG, or CT in the USA"
     if address is not None and address.street1 is not None and (address.city is None or address.postal_code is None):
         yield f"the {where} address has a street, so it needs the city and the postal code (00000 where there are none)"
 

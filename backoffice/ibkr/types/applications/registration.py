@@ -32,6 +32,7 @@ CUSTOMER_MEMBERS = (
     "optForDebitCard", "roboFaClient", "independentAccount", "transferUsMicroCapStock",
 )  # fmt: skip
 APPLICATION_MEMBERS = ("inputLanguage", "translation", "paperAccount", "masterAccountId")
+PROOF_OF_IDENTITY, PROOF_OF_ADDRESS = 8001, 8002
 _ARRAYS_OF_ONE = ("financialInformation", "regulatoryInformation")
 
 
@@ -159,7 +160,12 @@ class Registration(Application):
         if self.user_name is not None and sum(letter.isalpha() for letter in self.user_name) < 3:
             yield "a username has at least three letters"
         yield from self.signatures(persons)
+        yield from _proofs(self.documents)
         yield from _tax_files(self.documents, persons)
+        yield from _local_tax_forms(self.accounts, persons)
+        yield from _amounts(self.node.financial_information)
+        if self.is_natural:
+            yield from _income(self.node.financial_information, persons[0])
         if self.route == "full":
             yield from self.missing()
 
@@ -254,3 +260,34 @@ def _tax_files(documents: Sequence[Document], persons: Sequence[Applicant]) -> I
         for form in (person.w8_ben, person.w9):
             if documents and form is not None and form.tax_form_file not in (None, *attached):
                 yield f"the tax form's file {form.tax_form_file} is not among the documents"
+
+
+def _proofs(documents: Sequence[Document]) -> Iterator[str]:
+    for document in documents:
+        if document.form_number == PROOF_OF_IDENTITY and document.proof_of_identity_type is None:
+            yield f"form {PROOF_OF_IDENTITY} says which proof of identity it is"
+        if document.form_number == PROOF_OF_ADDRESS and document.proof_of_address_type is None:
+            yield f"form {PROOF_OF_ADDRESS} says which proof of address it is"
+
+
+def _local_tax_forms(accounts: Sequence[NewAccount], persons: Sequence[Applicant]) -> Iterator[str]:
+    """Foreigners who ask for Canadian or Australian products say so in form W-8BEN."""
+    wanted = {permission.country for account in accounts for permission in account.trading_permissions}
+    for country, home, authority in (("CANADA", "CAN", "CANADA_TA"), ("AUSTRALIA", "AUS", "AUSTRALIA_TA")):
+        for person in persons:
+            if country not in wanted or person.w8_ben is None or person.residence_address.country in (home, "USA"):
+                continue
+            if authority not in {form.tax_authority for form in person.w8_ben.local_tax_forms}:
+                yield f"products of {country} ask for the local tax form {authority} in form W-8BEN"
+
+
+def _amounts(finances: FinancialInformation | None) -> Iterator[str]:
+    if finances is not None and None in (finances.net_worth, finances.liquid_net_worth, finances.annual_net_income):
+        yield "finances name the net worth, the liquid net worth and the annual net income, or are left out"
+
+
+def _income(finances: FinancialInformation | None, holder: Applicant) -> Iterator[str]:
+    """Somebody who works has an income, whether it funds the account or not."""
+    named = {each.source_type for each in finances.sources_of_wealth} if finances is not None else set()
+    if named and holder.employment_type in ("EMPLOYED", "SELFEMPLOYED") and "SOW-IND-Income" not in named:
+        yield "somebody who works has SOW-IND-Income among the sources of wealth, used for funds or not"
