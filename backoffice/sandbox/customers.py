@@ -19,7 +19,6 @@ IRA_COUNTRY = {
 INHERITED = frozenset({"TH", "RH", "SH"})
 WITH_PLAN = frozenset({"SIMPLE", "SP"})
 AUTHORIZED_TITLES = frozenset({"DIRECTOR", "OTHER OFFICER", "SECRETARY"})
-OWNER_TITLES = frozenset({"SIGNATORY", "CEO", "OWNER"})
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def _organization_mistakes(applying: Applicant) -> list[str]:
             found.append(f"Organization {member} is missing.")
     titles = [{row.get("code", "").upper() for row in person.get("titles", [])} for person in applying.persons]
     for person, held in zip(applying.persons, titles, strict=True):
-        if person.get("authorizedPerson") and not held & (AUTHORIZED_TITLES | OWNER_TITLES):
+        if person.get("authorizedPerson") and not held & AUTHORIZED_TITLES:
             found.append("An authorized person needs the title DIRECTOR, OTHER OFFICER or SECRETARY")
     if not any(person.get("authorizedPerson") for person in applying.persons):
         found.append("Authorized person of the Organization is missing")
@@ -159,9 +158,11 @@ def _trust_mistakes(applying: Applicant) -> list[str]:
         ):
             found.append("A trustee entity needs at least one employee who is authorized to trade and sign")
     beneficiaries = node.get("beneficiaries", {})
-    rows = [*beneficiaries.get("individual", []), *beneficiaries.get("legalEntity", [])]
-    rows += [*beneficiaries.get("individuals", []), *beneficiaries.get("legalEntities", [])]
-    if rows and sum(row.get("ownershipPercentage", 0) for row in rows) != 100:
+    people = [*beneficiaries.get("individual", []), *beneficiaries.get("individuals", [])]
+    firms = [*beneficiaries.get("legalEntity", []), *beneficiaries.get("legalEntities", [])]
+    total = sum(row.get("ownershipPercentage", 0) for row in people)
+    # IBKR's file gives a firm that benefits no percentage: what the people leave is its share.
+    if (people and not firms and total != 100) or total > 100:
         found.append("Ownership percentages of the beneficiaries must total 100")
     return found
 

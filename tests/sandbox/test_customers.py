@@ -108,6 +108,13 @@ def trust(**changes: Any) -> dict[str, Any]:
     return customer("TRUST", {"trust": node}, "t-9", ["t-9-1"])
 
 
+@pytest.mark.parametrize("people", [[], [{"ownershipPercentage": 40}]])
+def test_a_firm_that_benefits_of_a_trust_has_what_the_people_leave(caller: Caller, people: list[Any]) -> None:
+    """IBKR's file gives it no percentage."""
+    body = trust(beneficiaries={"legalEntity": [{"name": "Makebelieve Charity"}], "individual": people})
+    assert outcome(caller.post("/accounts", body))["status"] == "Success"
+
+
 def test_a_trust_is_opened_for_its_trustees(caller: Caller) -> None:
     found = outcome(caller.post("/accounts", trust()))
 
@@ -119,6 +126,7 @@ def test_a_trust_is_opened_for_its_trustees(caller: Caller) -> None:
     [
         (organization(type=...), "Organization type is missing."),
         (organization(associatedEntities__associatedIndividuals__0__titles=[]), "needs the title DIRECTOR"),
+        (organization(associatedEntities__associatedIndividuals__0__titles=[{"code": "CEO"}]), "needs the title DIRECTOR"),
         (organization(identifications=[]), "Name of Organization is missing"),
         (trust(trustees__individuals=[]), "Trustees are missing"),
         (trust(trustees__entities=[{"employees": [person("t-9-2", "Ada", "2025550172")]}]), "authorized to trade and sign"),
