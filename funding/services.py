@@ -17,13 +17,13 @@ from backoffice.core import clock
 from backoffice.core.doorbell import ring_on_commit
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
 from backoffice.core.money import Money, minor_unit
+from backoffice.journal import decisions
 from backoffice.journal import services as journal
 from backoffice.journal.models import State, Submission
 from backoffice.people.models import User
 from backoffice.people.policies import services as policies
 from backoffice.people.policy import may
 from clients.models import Account, Client
-from clients.services.retention import forget_payloads
 from funding import risks, translate
 from funding.models import LIFECYCLE, BankInstruction, BankListing, CashTransfer, Kind, Status
 from funding.selectors import twin_of
@@ -467,7 +467,7 @@ def forget(client: Client) -> list[audit.Standing]:
         was += audit.standing(transfer)
         transfer.note = transfer.duplicate_reason = ""
         transfer.save(update_fields=["note", "duplicate_reason"])
-        was += forget_payloads("funding.cashtransfer", str(transfer.pk))
+        was += decisions.forget("funding.cashtransfer", str(transfer.pk))
     for bank in BankInstruction.objects.filter(account__client=client):
         was += audit.standing(bank)
         bank.last4 = ""

@@ -29,10 +29,12 @@ from backoffice.people.policy import may
 from clients import panels
 from clients.models import Client
 from clients.selectors.search import accounts_meant
+from clients.services import retention
 from trading import demonstration, listening, reviewing, translate
 from trading.models import Instrument, Order, OrderAllocation, Status
 from trading.selectors import evidence, portfolio
 from trading.selectors import orders as selectors
+from trading.services import forgetting
 
 MOST = 6
 UNEXPLAINED_FOR = timedelta(days=1)
@@ -64,6 +66,7 @@ def register() -> None:
     panels.panels.add(panels.Panel(30, "trading", "Portfolio and orders", "trading:client_panel", "trading.view"))
     panels.actions.add(panels.QuickAction(30, "Trade", "file-pencil", "trading:client_trade", "trading.trade"))
     panels.events.add(events_of_client)
+    retention.erasers.add(forgetting.forget)
 
 
 def count(user: User) -> Count | None:

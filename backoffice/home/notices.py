@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import InvalidInput
+from backoffice.core.sql import DESTROYED
 from backoffice.home import registry
 from backoffice.home.models import Notice, NoticePreference, reach_of
 from backoffice.home.registry import InboxItem
@@ -26,6 +27,7 @@ _RANK = {"good": 0, "neutral": 0, "info": 1, "wait": 2, "bad": 3, "unknown": 3}
 LONGEST_SNOOZE = timedelta(days=14)
 KEPT_FOR = timedelta(days=90)
 _LISTED = 50
+_KEY_LENGTH = 36  # of a key that is no row's of another table
 
 
 def is_urgent(notice: Notice) -> bool:
@@ -89,6 +91,18 @@ def forget_old() -> int:
         days = KEPT_FOR.days
         audit.record("home.forget_notices", by=None, summary=f"{gone} notices over for {days} days deleted")
     return gone
+
+
+@transaction.atomic
+def forget(name: str, keys: set[str]) -> list[audit.Standing]:
+    """Empty the notices that name a person or are about rows with these keys, as their personal data is destroyed."""
+    was = []
+    for notice in Notice.objects.iterator():  # titles are sealed, so each is opened; three months of them are kept
+        if name in notice.title or any(part in keys for part in notice.kind.split(":") if len(part) >= _KEY_LENGTH):
+            was += audit.standing(notice)
+            notice.title, notice.snooze_reason = DESTROYED, notice.snooze_reason and DESTROYED
+            notice.save(update_fields=["title", "snooze_reason"])
+    return was
 
 
 def snoozed_kinds(user: User) -> set[str]:

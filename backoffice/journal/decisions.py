@@ -8,13 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from backoffice.audit import services as audit
 from backoffice.core import clock, uploads
 from backoffice.core.errors import Conflict, NotPermitted, Refusal
+from backoffice.core.models import StatusEvent
 from backoffice.core.money import Money
+from backoffice.core.sql import DESTROYED
 from backoffice.journal import services as journal
-from backoffice.journal.models import DESTROYED, Evidence, State, Submission
+from backoffice.journal.models import Attestation, Evidence, Rejection, Release, State, Submission
 from backoffice.people.models import User
 from backoffice.people.policies import services as policies
 from backoffice.people.policies.comparing import Difference
@@ -123,8 +126,38 @@ def content_of(paper: Evidence) -> bytes:
     return content
 
 
-def forget_papers(submission: Submission) -> list[audit.Standing]:
-    """Empty the papers beside a submission, in the caller's transaction; their digests stay."""
+def forget(subject_model: str, subject_id: str, *, and_payload: bool = True) -> list[audit.Standing]:
+    """Empty what people wrote about a row ("funding.cashtransfer"), in the caller's transaction: why it moved, why it was
+    approved or not, and the papers beside it; with `and_payload` also what was sent. Return what was changed.
+
+    Who did what, when, and from which state to which stays, and so do the digests of payloads and papers.
+    """
+    was = _forget_words(StatusEvent.objects.filter(subject_model=subject_model, subject_id=subject_id), "because")
+    for submission in Submission.objects.filter(subject_model=subject_model, subject_id=subject_id):
+        was += audit.standing(submission)
+        submission.reason = submission.reason and DESTROYED
+        submission.payload_text = "{}" if and_payload else submission.payload_text
+        submission.save(update_fields=["reason", "payload_text"])
+        moves = StatusEvent.objects.filter(subject_model=submission._meta.label_lower, subject_id=str(submission.pk))
+        was += _forget_words(moves, "because")
+        was += _forget_words(submission.approvals.all(), "reason")
+        was += _forget_words(Rejection.objects.filter(submission=submission), "reason")
+        was += _forget_words(Release.objects.filter(submission=submission), "evidence")
+        was += _forget_words(Attestation.objects.filter(submission=submission), "evidence")
+        was += _forget_papers(submission)
+    return was
+
+
+def _forget_words(rows: "QuerySet[Any]", column: str) -> list[audit.Standing]:
+    written = list(rows.exclude(**{f"{column}__in": ["", DESTROYED]}))
+    was = audit.standing(*written)
+    for row in written:
+        setattr(row, column, DESTROYED)
+        row.save(update_fields=[column])
+    return was
+
+
+def _forget_papers(submission: Submission) -> list[audit.Standing]:
     kept = list(submission.evidence.all())
     was = audit.standing(*kept)
     for paper in kept:

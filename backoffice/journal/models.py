@@ -15,6 +15,7 @@ from backoffice.broker.models import MasterAccount
 from backoffice.core import clock
 from backoffice.core.fields import EncryptedTextField
 from backoffice.core.lifecycle import Lifecycle
+from backoffice.core.sql import DESTROYED
 from backoffice.people.models import Role, User
 from backoffice.people.policy import may
 
@@ -251,9 +252,6 @@ class Rejection(models.Model):
     payload_sha256 = models.CharField(max_length=64)
     reason = models.TextField()
     at = models.DateTimeField()
-
-
-DESTROYED = "destroyed"  # what a paper is called once it was emptied; a trigger knows the word
 
 
 class Evidence(models.Model):

@@ -1,9 +1,13 @@
 """Holding what must stay, and destroying what may go: a second person each time, and the record of it stays for good.
 
-Destroyed are the personal columns, what was typed into drafts and changes, uploaded files, statements' files, and the
-payloads that were sent with the papers beside them.
-What the firm did stays: accounts, orders, amounts, digests, the audit. Apps above add their own part by `erasers`, which
-return what they changed for the entry of the destruction.
+Destroyed are the personal columns, what was typed into drafts and changes, uploaded files, statements' files, the payloads
+that were sent with the papers beside them, every reason that people typed about any of it (it may name anybody), the titles
+of notices, and the name of a household that is nobody else's.
+What the firm did stays: accounts, orders, amounts, digests; who approved, refused or moved what, and when. So do, by design:
+the audit, which is append-only, holds references and digests in place of personal data, and proves all this; legal holds with
+their matter; IBKR's own sentences; and what belongs to others too, whose years still run: a shared household's name, and why
+an order for several clients was placed. Apps above add their own part by `erasers`, which return what they changed for the
+entry of the destruction.
 """
 
 from collections.abc import Callable
@@ -13,9 +17,10 @@ from django.db import IntegrityError, transaction
 from backoffice.audit import services as audit
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
+from backoffice.core.sql import DESTROYED
+from backoffice.home import notices
 from backoffice.home.registry import Registry
 from backoffice.journal import decisions
-from backoffice.journal.models import Submission
 from backoffice.people.models import User
 from backoffice.people.policy import may
 from clients.models import Account, Application, Client, Destruction, Document, LegalHold, MaintenanceRequest
@@ -115,9 +120,11 @@ def _destroy(row: Destruction, by: User) -> None:
     before, was = audit.digest(client), audit.standing(row)
     row.approved_by, row.done_at = by, clock.now()
     row.save(update_fields=["approved_by", "done_at"])
+    name = client.name
     was += _erase(client)
     for eraser in erasers:
         was += eraser(client)
+    was += notices.forget(name, {str(each.row.pk) for each in was})
     audit.record(
         "clients.destroy",
         by=by,
@@ -150,33 +157,34 @@ def _erase(client: Client) -> list[audit.Standing]:
     client.email = client.phone = client.date_of_birth = client.residence = client.tax_number = ""
     client.erased_at = clock.now()
     client.save()
+    was = _forget_household(client)
     accounts = Account.objects.filter(client=client)
-    was = audit.standing(*accounts)
+    was += audit.standing(*accounts)
     accounts.update(alias="", username="")
     for application in Application.objects.filter(client=client):
         was += audit.standing(application)
         application.draft_text, application.refusal_text, application.applicant = GONE, "[]", client.name
         application.save(update_fields=["draft_text", "refusal_text", "applicant"])
-        was += forget_payloads("clients.application", str(application.pk))
+        was += decisions.forget("clients.application", str(application.pk))
     for case in MaintenanceRequest.objects.filter(account__client=client):
         was += audit.standing(case)
         case.before_text = case.after_text = GONE
         case.save(update_fields=["before_text", "after_text"])
-        was += forget_payloads("clients.maintenancerequest", str(case.pk))
+        was += decisions.forget("clients.maintenancerequest", str(case.pk))
     for document in Document.objects.filter(task__account__client=client):
         was += audit.standing(document)
         document.content, document.original_name = "", "destroyed"
         document.save(update_fields=["content", "original_name"])
-        was += forget_payloads("clients.document", str(document.pk))
+        was += decisions.forget("clients.document", str(document.pk))
     return was
 
 
-def forget_payloads(subject_model: str, subject_id: str) -> list[audit.Standing]:
-    """Empty what was sent about a row, and the papers beside it; the digests stay, and say so to whoever compares."""
-    was = []
-    for submission in Submission.objects.filter(subject_model=subject_model, subject_id=subject_id):
-        was += audit.standing(submission)
-        submission.payload_text = GONE
-        submission.save(update_fields=["payload_text"])
-        was += decisions.forget_papers(submission)
+def _forget_household(client: Client) -> list[audit.Standing]:
+    """Empty its name, which is mostly a family's, once nobody whose data is kept belongs to it."""
+    household = client.household
+    if household is None or household.members.filter(erased_at=None).exists():
+        return []
+    was = audit.standing(household)
+    household.name = DESTROYED
+    household.save(update_fields=["name"])
     return was

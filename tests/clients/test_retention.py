@@ -13,10 +13,13 @@ from backoffice.audit import sealing, verifying
 from backoffice.audit.models import Entry
 from backoffice.core import clock
 from backoffice.core.errors import Conflict, InvalidInput, NotPermitted
+from backoffice.core.models import StatusEvent
 from backoffice.core.money import Money
+from backoffice.home.models import Notice
 from backoffice.journal import decisions
 from backoffice.journal import services as journal
-from clients.models import Account, Client, Destruction, LegalHold
+from backoffice.journal.models import Approval, Rejection
+from clients.models import Account, Client, Destruction, Household, LegalHold
 from clients.selectors import retention as selectors
 from clients.selectors import today
 from clients.services import retention
@@ -24,7 +27,8 @@ from clients.services.applications import SeenStatus, record_status
 from funding import services as funding
 from tests import papers
 from tests.canaries import places
-from tests.funding.conftest import make_bank
+from tests.funding.conftest import make_account, make_bank
+from trading.models import Instrument, Order
 
 pytestmark = pytest.mark.django_db
 PERSONAL = {
@@ -174,6 +178,137 @@ def test_two_principals_destroy_what_names_the_person_and_the_audit_stays_whole(
     assert verifying.verify().is_whole
     with pytest.raises(Conflict, match="decided already"):
         retention.destroy(row, by=second_principal)
+
+
+def an_order(accounts: list[Account], maker: Any, number: int) -> Order:
+    instrument, _ = Instrument.objects.get_or_create(conid="265598", symbol="AAPL", currency="USD")
+    order = Order.objects.create(
+        number=number, intent=uuid.uuid4(), client_order_id=f"T-{number}", master=accounts[0].master, instrument=instrument,
+        side="BUY", quantity=Decimal(10), order_type="MKT", target="account", target_name="", maker=maker,
+        reason="Friederike Sonnwald asked by phone", twin_reason="Sonnwald wants two", created_at=clock.now(),
+        changed_at=clock.now(),
+    )  # fmt: skip
+    for place, account in enumerate(accounts):
+        order.allocations.create(account=account, place=place, quantity=Decimal(5))
+    journal.submit(
+        operation="trading.send_order", look="trading.look_for_order", subject=order, payload={"quantity": "10"},
+        key_space="cOID", key=order.client_order_id, lane="trading", master=order.master, maker=maker, summary="Order",
+        approvals_needed=2,
+    )  # fmt: skip
+    return order
+
+
+def test_what_people_wrote_about_the_client_goes_and_who_did_what_stays(
+    account: Any, master: Any, book: Any, advisor: Any, principal: Any, second_principal: Any
+) -> None:
+    household = Household.objects.create(name="The Sonnwalds")
+    Client.objects.filter(pk=account.client_id).update(household=household)
+    asked = funding.request_withdrawal(
+        account=account, money=Money(Decimal("75.00"), "USD"), bank=make_bank(account), by=advisor, intent=uuid.uuid4(),
+        note="She asked by phone",
+    )  # fmt: skip
+    withdrawal = journal.current_for(asked)
+    assert withdrawal is not None
+    funding.decline(asked, by=principal, reason="Frau Sonnwald says it was not her")
+    order = an_order([account], advisor, 1)
+    waiting = journal.current_for(order)
+    assert waiting is not None
+    paper = decisions.add_evidence(waiting, name="Sonnwald.png", content=papers.png(), by=advisor)
+    journal.approve(waiting, by=principal, payload_sha256=waiting.payload_sha256, reason="I called Frau Sonnwald")
+    Notice.objects.create(
+        user=advisor, kind=f"journal.approval:{waiting.pk}", group="approval", title="Order 1", url="/", tone="wait",
+        since=clock.now(), snooze_reason="Sonnwald travels",
+    )  # fmt: skip
+    Notice.objects.create(
+        user=principal,
+        kind="x",
+        group="x",
+        title="Statement of Friederike Sonnwald",
+        url="/",
+        tone="bad",
+        since=clock.now(),
+    )
+    client = close(account, years_ago=9)
+
+    retention.destroy(retention.propose(client, by=principal), by=second_principal)
+
+    assert not places.hits({"name": "Sonnwald"}, "\n".join(text for _, text in places.tables()))
+    assert not [each.title for each in Notice.objects.all() if "Sonnwald" in each.title]
+    household.refresh_from_db()
+    order.refresh_from_db()
+    paper.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (household.name, order.reason, order.twin_reason, order.quantity) == (*("destroyed",) * 3, Decimal(10))
+    assert (paper.is_destroyed, waiting.payload) == (True, {"quantity": "10"})
+    said, no = Approval.objects.get(), Rejection.objects.get()
+    assert (said.approver, said.payload_sha256, said.reason) == (principal, waiting.payload_sha256, "destroyed")
+    assert (no.person, no.payload_sha256, no.reason) == (principal, withdrawal.payload_sha256, "destroyed")
+    moved = StatusEvent.objects.get(subject_model="funding.cashtransfer", subject_id=str(asked.pk))
+    assert (moved.old, moved.new, moved.actor, moved.because) == ("requested", "cancelled", principal, "destroyed")
+    sealing.seal_committed()
+    assert verifying.verify().is_whole
+
+
+def test_what_belongs_to_others_too_stays_until_their_years_are_over(
+    account: Any, master: Any, book: Any, advisor: Any, principal: Any, second_principal: Any
+) -> None:
+    household = Household.objects.create(name="The Sonnwalds")
+    other = make_account("U1000077", master, book)
+    Client.objects.filter(pk__in=[account.client_id, other.client_id]).update(
+        household=household, created_at=clock.now() - timedelta(days=20 * 365)
+    )
+    order = an_order([account, other], advisor, 1)
+    client = close(account, years_ago=9)
+    retention.destroy(retention.propose(client, by=principal), by=second_principal)
+    household.refresh_from_db()
+    order.refresh_from_db()
+    assert (household.name, order.reason) == ("The Sonnwalds", "Friederike Sonnwald asked by phone")
+
+    retention.destroy(retention.propose(close(other, years_ago=9), by=principal), by=second_principal)
+
+    household.refresh_from_db()
+    order.refresh_from_db()
+    assert (household.name, order.reason) == ("destroyed", "destroyed")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "other"),
+    [
+        ("journal_approval", "reason", "payload_sha256 = repeat('0', 64)"),
+        ("journal_rejection", "reason", "answer = 'returned'"),
+        ("journal_release", "evidence", "for_attempt = 9"),
+        ("journal_attestation", "evidence", "for_attempt = 9"),
+        ("core_statusevent", "because", "new = 'done'"),
+    ],
+)
+def test_raw_sql_empties_words_and_changes_nothing_else(
+    table: str, column: str, other: str, account: Any, advisor: Any, principal: Any, second_principal: Any
+) -> None:
+    made = journal.current_for(an_order([account], advisor, 1))
+    assert made is not None
+    journal.approve(made, by=principal, payload_sha256=made.payload_sha256, reason="Yes")
+    journal.refuse(made, by=second_principal, reason="No")
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for named in ("release", "attestation"):  # their own rules are held elsewhere
+            cursor.execute(f"ALTER TABLE journal_{named} DISABLE TRIGGER journal_{named}_allowed")
+            cursor.execute(
+                f"INSERT INTO journal_{named} (submission_id, person_id, evidence, for_attempt, at)"  # noqa: S608
+                " VALUES (%s, %s, 'Words', 1, now())",
+                [made.pk, principal.pk],
+            )
+            cursor.execute(f"ALTER TABLE journal_{named} ENABLE TRIGGER journal_{named}_allowed")
+
+    for statement in (
+        f"UPDATE {table} SET {column} = 'Other words'",
+        f"UPDATE {table} SET {column} = ''",
+        f"UPDATE {table} SET {other}",
+        f"UPDATE {table} SET {column} = 'destroyed', {other}",
+        f"DELETE FROM {table}",
+    ):
+        with pytest.raises(IntegrityError, match=f"{table} is append-only"):
+            sql(statement)
+    sql(f"UPDATE {table} SET {column} = 'destroyed'")
 
 
 def test_only_principals_destroy(account: Any, operations: Any, advisor: Any) -> None:
