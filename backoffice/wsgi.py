@@ -9,3 +9,6 @@ application = get_wsgi_application()
 
 # So that `send_task` by name in this process rings our broker.
 from backoffice.celery import app as celery_app  # noqa: E402, F401
+from backoffice.home.files import require_collected  # noqa: E402
+
+require_collected()

@@ -164,23 +164,33 @@ def _ask(check: HealthCheck) -> Health:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return render(request, "400.html", status=400)
+    return _failure(request, "400.html", status=400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     sentence = str(exception) if re.search(r"role|may", str(exception)) else ""
-    return render(request, "403.html", {"sentence": sentence}, status=403)
+    return _failure(request, "403.html", {"sentence": sentence}, status=403)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return render(request, "404.html", status=404)
+    return _failure(request, "404.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Say what failed, with the reference under which it is in the log. Django calls this while the exception is at hand."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        return render(request, "503.html", status=503)
-    return render(request, "500.html", status=500)
+        return _failure(request, "503.html", status=503)
+    return _failure(request, "500.html", status=500)
+
+
+def _failure(
+    request: HttpRequest, template: str, context: dict[str, str] | None = None, *, status: int
+) -> HttpResponse:
+    """Draw a page of failure; without its looks where the files of the pages cannot be named."""
+    try:
+        return render(request, template, context, status=status)
+    except ValueError:  # the manifest of the files is missing or older than the templates
+        return render(request, template, {**(context or {}), "is_bare": True}, status=status)
 
 
 for _view in (bad_request, permission_denied, page_not_found, server_error):
