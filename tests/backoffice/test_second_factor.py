@@ -13,8 +13,8 @@ from django.urls import reverse
 from pydantic import ValidationError
 
 from backoffice.audit.models import Entry
+from backoffice.environment import Environment
 from backoffice.people import services
-from backoffice.settings import Environment
 from tests.api.program import Program
 from tests.backoffice.test_downloads import address, browser_of, is_file
 from tests.conftest import PASSWORD

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backoffice.settings import BASE_DIR, read_environment
+from backoffice.environment import BASE_DIR, read_environment
 
 PRODUCTION = {
     "DATABASE_URL": "postgresql://office:p%40ss@db.internal:5432/office?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem",

@@ -102,7 +102,7 @@ def test_a_dotenv_file_is_read_line_by_line(tmp_path: Path) -> None:
 
 def test_every_setting_of_the_product_is_documented() -> None:
     documented = {line.lstrip("#").partition("=")[0] for line in (ROOT / ".env.example").read_text().splitlines()}
-    from backoffice.settings import Environment
+    from backoffice.environment import Environment
 
     assert set(Environment.model_fields) - documented == set()
 
