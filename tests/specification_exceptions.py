@@ -128,9 +128,6 @@ EXCEPTIONS: dict[tuple[str, str, str], str] = {
     ): "trading.md 8.9: recorded",
     # -- Account Management
     ("* /gw/api/v1/*", "answer 401", "status"): "account-management.md 20: a token that has ended, wherever it is used",
-    ("POST /gw/api/v1/accounts", "request $.application.accounts[].baseCurrency", "enum"): (
-        "account-management.md 21: an unknown currency is one of IBKR's own regression cases"
-    ),
     ("* /gw/api/v1/*", "answer 200 $.dateSubmitted", "format"): "account-management.md 7: YYYYMMDDHHMMSS UTC",
     (
         "GET /gw/api/v1/statements/available",
