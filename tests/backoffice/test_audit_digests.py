@@ -14,7 +14,7 @@ from django.db import transaction
 from django.test import Client as Browser
 from django.urls import reverse
 
-from backoffice.audit import services
+from backoffice.audit import losses, services
 from backoffice.audit.models import Entry
 from backoffice.people.models import User
 from tests.backoffice.acts import ACTS, TOGETHER
@@ -103,6 +103,7 @@ def test_an_act_is_recorded_with_each_row_before_and_after(name: str, firm: Firm
         answer = act.send(browser, reverse(name, args=() if entry.in_body else thing), body)
 
         after, entries = stand(), list(Entry.objects.filter(id__gt=newest).order_by("id"))
+        lost = losses.of_rows()
         transaction.set_rollback(True)
 
     assert answer.status_code < 400, answer.content.decode()[-500:]
@@ -110,6 +111,7 @@ def test_an_act_is_recorded_with_each_row_before_and_after(name: str, firm: Firm
     assert (first.address, len(first.correlation), len(first.mac)) == ("127.0.0.1", 12, 64)
     assert first.actor_id == firm.people[act.by].pk
     assert list(complaints(before, after, entries)) == []
+    assert lost == "", "after a restore this would be taken for a loss"
 
 
 def test_a_change_that_nobody_recorded_is_seen_by_the_comparison(firm: Firm) -> None:
@@ -144,6 +146,7 @@ def rows_of_an_account_page(person: User, url: str, data: dict[str, str]) -> tup
 
     assert answer.status_code == 302, answer.content.decode()[-500:]
     entries = list(Entry.objects.filter(id__gt=newest).order_by("id"))
+    assert losses.of_rows() == "", "after a restore this would be taken for a loss"
     return list(complaints(before, stand(), entries)), entries
 
 
@@ -160,6 +163,7 @@ def test_a_passkey_gets_another_name_with_an_entry(viewer: User) -> None:
 
 def test_a_passkey_is_taken_away_with_an_entry(viewer: User) -> None:
     key = Authenticator.objects.create(user=viewer, type="webauthn", data={"name": "Desk", "credential": {}})
+    rows_of_an_account_page(viewer, reverse("mfa_edit_webauthn", args=[key.pk]), {"name": "Laptop"})
 
     wrong, entries = rows_of_an_account_page(viewer, reverse("mfa_remove_webauthn", args=[key.pk]), {})
 
