@@ -60,11 +60,13 @@ def visible(submissions: Iterable[Submission], user: User) -> list[Listed]:
 
 def _seen_by(label: str, user: User) -> "models.QuerySet[Any]":
     rows: Any = apps.get_model(label)._default_manager.all()
+    if hasattr(rows, "for_review"):
+        rows = rows.for_review()
     if hasattr(rows, "visible_to"):
         rows = rows.visible_to(user)
-        return cast("models.QuerySet[Any]", rows.for_review() if hasattr(rows, "for_review") else rows)
-    # A kind of subject without a rule of its own is for those who see every book.
-    return cast("models.QuerySet[Any]", rows if user.role in {Role.OPERATIONS, Role.PRINCIPAL} else rows.none())
+    elif user.role not in {Role.OPERATIONS, Role.PRINCIPAL}:
+        rows = rows.none()  # a kind of subject without a rule of its own is for those who see every book
+    return cast("models.QuerySet[Any]", rows)
 
 
 def _page_of(subject: Any) -> str:

@@ -216,6 +216,12 @@ DOCUMENT_LIFECYCLE = Lifecycle(
 )
 
 
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def for_review(self) -> "DocumentQuerySet":
+        """Without the file, which no list shows and which is large to read and to open."""
+        return self.defer("content")
+
+
 class Document(models.Model):
     """A file given to IBKR for a task. The bytes are kept sealed, exactly as uploaded: IBKR checks their SHA-1."""
 
@@ -237,6 +243,8 @@ class Document(models.Model):
     uploaded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)  # when IBKR took it
+
+    objects: ClassVar[Any] = DocumentQuerySet.as_manager()
 
     class Meta:
         ordering = ["-uploaded_at"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from backoffice.core import clock
 from backoffice.home import selectors
@@ -65,6 +66,15 @@ def test_every_doubt_is_on_today_once_and_its_page_leads_to_the_evidence(firm: F
         assert item.url in ways or any(f'href="{way}' in page for way in ways), item.title
         if state == State.ABSENT:
             assert "Several sound looks did not find it at IBKR." in page, item.title
+
+
+def test_today_does_not_read_the_file_that_is_in_doubt(
+    firm: Firm, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    put(State.UNKNOWN)
+    with django_assert_max_num_queries(500) as asked:
+        assert [item for item in doubts(firm.people["operations"]) if item.title.startswith("Document")]
+    assert not [query["sql"] for query in asked.captured_queries if '"clients_document"."content"' in query["sql"]]
 
 
 def test_advisors_are_told_of_their_own_books_doubts_alone(firm: Firm) -> None:
